@@ -1,0 +1,58 @@
+# The whole operations manual of a checkout. `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SQLFLUFF := .venvs/sqlfluff
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types format bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed ## make .venv from the lock file
+
+$(VENV)/.installed: requirements/develop.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11), f"Regulars is locked for Python 3.11, this is {sys.version.split()[0]}: make PYTHON=/path/to/python3.11"'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/develop.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: ## a real grocer's year, from order lines to the published warehouse (1.5 GB of disk, a few minutes)
+	@echo "The demo needs about 1.5 GB of disk and a few minutes; everything stays in this folder (.venv, demo)."
+	@$(MAKE) --no-print-directory setup
+	@$(BIN)/regulars demo
+
+test: setup ## every test: pytest, and the dbt tests and unit tests that it drives
+	$(BIN)/pytest
+
+lint: setup $(SQLFLUFF)/.installed ## ruff and sqlfluff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(SQLFLUFF)/bin/sqlfluff lint models tests/data analyses --processes 2
+
+types: setup ## mypy --strict on our own packages
+	$(BIN)/mypy
+
+format: setup $(SQLFLUFF)/.installed ## let ruff and sqlfluff mend what they can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(SQLFLUFF)/bin/sqlfluff fix models tests/data analyses --processes 2
+
+# sqlfluff's dependencies fight with dbt's, so it has an environment of its own.
+$(SQLFLUFF)/.installed: requirements/sqlfluff.lock
+	$(PYTHON) -m venv $(SQLFLUFF)
+	$(SQLFLUFF)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/sqlfluff.lock
+	@touch $@
+
+bench: setup ## rows per second by stage, beside the same tables in hand-written SQL
+	$(BIN)/python -m benchmarks.refresh_stages --lines 10000000
+
+lock: setup ## resolve the lock files again (needs the package registry)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements/develop.lock
+	$(BIN)/uv pip compile requirements/sqlfluff.in --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements/sqlfluff.lock
+
+clean: ## remove environments, the demo and caches; never your landing files or warehouse
+	rm -rf $(VENV) .venvs demo target logs .mypy_cache .pytest_cache .ruff_cache .hypothesis

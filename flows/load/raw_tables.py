@@ -1,0 +1,99 @@
+"""The raw and state schemas of the work file: what sources said, and what raw cannot tell."""
+
+from typing import Final
+
+import duckdb
+
+from flows.load.contract import ENTITIES, TECHNICAL_COLUMNS
+
+# One row for every file read into one entity: a delivery. `load_id` counts up over all of them.
+_LOADS: Final = """
+create table if not exists raw.loads (
+    load_id bigint primary key,
+    run_id varchar not null,
+    source varchar not null,
+    entity varchar not null,
+    source_file varchar not null,      -- relative to the landing folder, '/' between parts
+    content_sha256 varchar not null,   -- of the file and of the files joined to it
+    mapping_sha256 varchar not null,   -- of the entity's part of the mapping, so that a mended mapping loads again
+    loaded_at timestamptz not null,
+    file_bytes bigint not null,
+    records_read bigint not null,      -- counted independently of DuckDB's reader
+    rows_loaded bigint not null,       -- records_read = rows_loaded + rows_rejected + rows_skipped
+    rows_rejected bigint not null,
+    rows_derived bigint not null,      -- lines made from a header amount (freight), beside rows_loaded
+    rows_skipped bigint not null       -- no row of this entity (an anonymous line is no customer), or
+                                       -- folded into a later row of its key; as the mapping states
+)
+"""
+
+_REJECTED_ROWS: Final = """
+create table if not exists raw.rejected_rows (
+    load_id bigint not null,
+    source varchar not null,
+    entity varchar not null,
+    source_file varchar not null,
+    source_line bigint not null,       -- physical line where the record begins; row number in Parquet
+    column_name varchar,               -- the source's column at fault; null where the whole record is
+    reason varchar not null,
+    raw_text varchar                   -- the record as delivered; JSON for Parquet
+)
+"""
+
+# What a mapping states about its source, as of its newest load.
+_SOURCES: Final = """
+create table if not exists raw.sources (
+    source varchar primary key,
+    title varchar not null,
+    time_zone varchar not null,
+    currency varchar,                      -- null: every line states its own, or none is known
+    delivers varchar not null,             -- 'orders' (whole orders) or 'lines'
+    has_complete_history boolean not null, -- first purchases are all observed (CDNOW)
+    are_zero_orders_purchases boolean not null
+)
+"""
+
+_MARGIN_RATES: Final = """
+create table if not exists raw.margin_rates (
+    source varchar not null,
+    category varchar,                      -- null: every category not named
+    margin_rate decimal(9, 6) not null
+)
+"""
+
+_RUNS: Final = """
+create table if not exists state.runs (
+    run_id varchar primary key,
+    started_at timestamptz not null,
+    finished_at timestamptz,
+    status varchar not null,               -- running, published, failed
+    version varchar,
+    as_of_date date,
+    error varchar
+)
+"""
+
+_RUN_STAGES: Final = """
+create table if not exists state.run_stages (
+    run_id varchar not null,
+    stage varchar not null,                -- load, core, mine, marts, check, publish
+    started_at timestamptz not null,
+    seconds double not null,
+    rows_in bigint,
+    rows_out bigint,
+    primary key (run_id, stage)
+)
+"""
+
+
+def create_raw_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the raw and state schemas with every table of the contract, empty, where missing."""
+    connection.execute("create schema if not exists raw")
+    connection.execute("create schema if not exists state")
+    for entity in ENTITIES.values():
+        columns = ", ".join(
+            f'"{name}" {kind}' for name, kind in {**entity.columns, **TECHNICAL_COLUMNS}.items()
+        )
+        connection.execute(f"create table if not exists raw.{entity.name} ({columns})")
+    for statement in (_LOADS, _REJECTED_ROWS, _SOURCES, _MARGIN_RATES, _RUNS, _RUN_STAGES):
+        connection.execute(statement)

@@ -1,0 +1,95 @@
+"""A Prefect server for the length of one refresh, for those who run none of their own."""
+
+import atexit
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+_STARTUP_SECONDS = 150.0  # a small machine needs most of a minute; see architecture.md
+_PR_SET_PDEATHSIG = 1
+
+
+class PrefectServerError(Exception):
+    """The temporary Prefect server did not come up."""
+
+
+def start_prefect_server(home: Path) -> str:
+    """Run a Prefect server on loopback for as long as this process lives; returns its API address.
+
+    Its database lies under `home`. Sets PREFECT_HOME and PREFECT_API_URL for this process: Prefect reads
+    them when it is imported, so call this before importing anything that imports Prefect. Where
+    PREFECT_API_URL is set already, that server is used and none is started.
+
+    Prefect's own temporary server would outlive a killed run; ours dies with the process that started
+    it, and only after Prefect has sent its last log lines (exit handlers run last in, first out).
+
+    Raises:
+        PrefectServerError: where the server ends at once or does not answer in 150 seconds.
+    """
+    if url := os.environ.get("PREFECT_API_URL"):
+        return url
+    home.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    os.environ |= {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_UI_ENABLED": "false",
+    }
+    log_path = home / "server.log"
+    with log_path.open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
+            + ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_end_with_parent,
+        )
+    atexit.register(_stop, server)
+    _wait_until_healthy(server, url, log_path)
+    os.environ["PREFECT_API_URL"] = url
+    return url
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    try:
+        server.wait(10)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel to end this process when its parent dies, however it dies (Linux)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _wait_until_healthy(server: subprocess.Popen[bytes], url: str, log_path: Path) -> None:
+    deadline = time.monotonic() + _STARTUP_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise PrefectServerError(
+                f"the temporary Prefect server ended with code {server.returncode}; its log: {log_path}"
+            )
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=5):  # noqa: S310 (our own loopback)
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise PrefectServerError(
+        f"the temporary Prefect server did not answer in {_STARTUP_SECONDS:.0f} s; its log: {log_path}"
+    )

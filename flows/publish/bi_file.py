@@ -1,0 +1,100 @@
+"""The BI file: what analysts and BI tools read. Core, marts, mining and reference, no personal data."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+from flows.publish.versions import FILE_NAME, sync_folder
+
+_SCHEMAS = ("reference", "core", "mining", "marts")
+
+
+class PublishError(Exception):
+    """The version could not be made whole; nothing was switched."""
+
+
+def write_bi_file(
+    work: Path, folder: Path, personal_columns: Mapping[tuple[str, str], frozenset[str]]
+) -> int:
+    """Copy the published schemas of the work file into `folder`/regulars.duckdb, safely on disk.
+
+    Tables keep their order of rows and their comments; columns with personal data are left out.
+
+    Args:
+        work: the work file; no other connection of this process may have it open for writing.
+        folder: where the file is made.
+        personal_columns: (schema, table) to the columns that must not leave the work file.
+
+    Returns:
+        The number of rows copied.
+
+    Raises:
+        PublishError: where the file is not whole at the end (a write-ahead log is left).
+    """
+    path = folder / FILE_NAME
+    rows = 0
+    with duckdb.connect(path) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"attach {_text(str(work))} as work (read_only)")
+        tables = connection.execute(
+            """
+            select schema_name, table_name, comment
+            from duckdb_tables()
+            where database_name = 'work' and list_contains(?, schema_name)
+            order by list_position(?, schema_name), table_name
+            """,
+            [_SCHEMAS, _SCHEMAS],
+        ).fetchall()
+        for schema in _SCHEMAS:
+            connection.execute(f"create schema {schema}")
+        for schema, table, comment in tables:
+            hidden = personal_columns.get((schema, table), frozenset())
+            rows += _copy_table(connection, schema, table, comment, hidden)
+        connection.execute("detach work")
+        connection.execute("checkpoint")
+    if path.with_name(path.name + ".wal").exists():
+        raise PublishError(f"{path} was closed with a write-ahead log left beside it")
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    sync_folder(folder)
+    return rows
+
+
+def _copy_table(
+    connection: duckdb.DuckDBPyConnection,
+    schema: str,
+    table: str,
+    comment: str | None,
+    hidden: frozenset[str],
+) -> int:
+    columns = connection.execute(
+        """
+        select column_name, comment
+        from duckdb_columns()
+        where database_name = 'work' and schema_name = ? and table_name = ?
+        order by column_index
+        """,
+        [schema, table],
+    ).fetchall()
+    shown = [(name, text) for name, text in columns if name not in hidden]
+    names = ", ".join(_name(name) for name, _ in shown)
+    target = f"{_name(schema)}.{_name(table)}"
+    copied = connection.execute(
+        f"create table {target} as select {names} from work.{target}"
+    ).fetchone()
+    if comment:
+        connection.execute(f"comment on table {target} is {_text(comment)}")
+    for name, text in shown:
+        if text:
+            connection.execute(f"comment on column {target}.{_name(name)} is {_text(text)}")
+    return int(copied[0]) if copied else 0
+
+
+def _name(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

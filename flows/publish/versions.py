@@ -1,0 +1,98 @@
+"""Published versions: one folder each, and one symbolic link that says which is current.
+
+A reader opens warehouse/current/regulars.duckdb. DuckDB keys its instances by resolved path, so a switched
+folder is seen at once where a replaced file is not (architecture.md, Publishing).
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+FILE_NAME = "regulars.duckdb"
+
+
+class NothingPublishedError(Exception):
+    """The warehouse has no published version yet."""
+
+
+def version_folder(warehouse: Path, version: str) -> Path:
+    """The folder of one published version."""
+    return warehouse.resolve() / "versions" / version
+
+
+def published_file(warehouse: Path) -> Path:
+    """The file that readers open: always the current version's, by a path that never changes.
+
+    Raises:
+        NothingPublishedError: before the first publish.
+    """
+    path = warehouse.resolve() / "current" / FILE_NAME
+    if not path.is_file():
+        raise NothingPublishedError(
+            f"nothing is published in {warehouse} yet: expected {path}; run `regulars refresh` first"
+        )
+    return path
+
+
+def versions(warehouse: Path) -> list[str]:
+    """The published versions that are still kept, oldest first."""
+    folder = warehouse.resolve() / "versions"
+    if not folder.is_dir():
+        return []
+    return sorted(
+        entry.name for entry in folder.iterdir() if entry.is_dir() and not _is_unfinished(entry)
+    )
+
+
+def current_version(warehouse: Path) -> str | None:
+    """The version that readers see; None before the first publish."""
+    link = warehouse.resolve() / "current"
+    return Path(os.readlink(link)).name if link.is_symlink() else None
+
+
+def unfinished_folder(warehouse: Path, version: str) -> Path:
+    """A new, empty folder to build a version in; leftovers of an interrupted publish go."""
+    parent = warehouse.resolve() / "versions"
+    parent.mkdir(parents=True, exist_ok=True)
+    for entry in parent.iterdir():
+        if _is_unfinished(entry):
+            shutil.rmtree(entry)
+    folder = parent / f".{version}"
+    folder.mkdir()
+    return folder
+
+
+def switch_to(warehouse: Path, version: str) -> None:
+    """Make `version` the current one, in one rename: a reader sees the old or the new, never neither."""
+    warehouse = warehouse.resolve()
+    link = warehouse / "current"
+    new_link = warehouse / ".current"
+    new_link.unlink(missing_ok=True)
+    new_link.symlink_to(Path("versions") / version, target_is_directory=True)
+    new_link.replace(link)
+    sync_folder(warehouse)
+
+
+def remove_old_versions(warehouse: Path, keep: int) -> list[str]:
+    """Remove all but the newest `keep` versions, never the current one; returns those removed.
+
+    Readers that hold a removed file open keep reading it: the file goes when they close it.
+    """
+    current = current_version(warehouse)
+    removed = [version for version in versions(warehouse)[:-keep] if version != current]
+    for version in removed:
+        shutil.rmtree(version_folder(warehouse, version))
+    return removed
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk before going on."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_unfinished(entry: Path) -> bool:
+    return entry.name.startswith(".")
