@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from dbt.artifacts.schemas.run import RunExecutionResult
-from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.graph.nodes import ModelNode
 
 from flows.project import project_folder
 from flows.work_file import work_file, work_folder
@@ -57,8 +58,7 @@ class DbtProject:
         """
         selection = [f"path:{path}" for path in paths]
         return self._invoke(
-            ["build", "--resource-type", "model", "--resource-type", "seed"]
-            + ["--select", *selection],
+            ["build", "--resource-type", "model", "--resource-type", "seed", "--select", *selection]
         )
 
     def test(self) -> int:
@@ -74,12 +74,16 @@ class DbtProject:
         if not isinstance(outcome.result, RunExecutionResult):
             raise DbtError(f"dbt {arguments[0]} did not run: {outcome.exception}")
         if not outcome.success:
-            raise DbtError(_failures(arguments[0], outcome))
+            raise DbtError(_failures(arguments[0], outcome.result))
         return len(outcome.result.results)
 
 
 def personal_columns(manifest: Manifest) -> dict[tuple[str, str], frozenset[str]]:
-    """The columns with personal data: (schema, table) to column names, as the models' YAML tags them."""
+    """The columns with personal data, as the models' YAML tags them.
+
+    Returns:
+        (schema, table) of every model to the names of its personal columns.
+    """
     return {
         (node.schema, node.name): frozenset(
             name
@@ -88,14 +92,14 @@ def personal_columns(manifest: Manifest) -> dict[tuple[str, str], frozenset[str]
             or column.meta.get("personal_data")
         )
         for node in manifest.nodes.values()
-        if node.resource_type == "model"
+        if isinstance(node, ModelNode)
     }
 
 
-def _failures(command: str, outcome: dbtRunnerResult) -> str:
+def _failures(command: str, outcome: RunExecutionResult) -> str:
     lines = [
         f"  {result.node.name}: {result.message}"
-        for result in outcome.result.results
+        for result in outcome.results
         if str(result.status) in _BAD
     ]
     return f"dbt {command}: {len(lines)} failed\n" + "\n".join(lines)

@@ -23,12 +23,13 @@ class PrefectServerError(Exception):
 def start_prefect_server(home: Path) -> str:
     """Run a Prefect server on loopback for as long as this process lives; returns its API address.
 
-    Its database lies under `home`. Sets PREFECT_HOME and PREFECT_API_URL for this process: Prefect reads
-    them when it is imported, so call this before importing anything that imports Prefect. Where
-    PREFECT_API_URL is set already, that server is used and none is started.
+    Its database lies under `home`. Sets PREFECT_HOME and PREFECT_API_URL for this process:
+    Prefect reads them when it is imported, so call this before importing anything that imports
+    Prefect. Where PREFECT_API_URL is set already, that server is used and none is started.
 
-    Prefect's own temporary server would outlive a killed run; ours dies with the process that started
-    it, and only after Prefect has sent its last log lines (exit handlers run last in, first out).
+    Prefect's own temporary server would outlive a killed run; ours dies with the process that
+    started it, and only after Prefect has sent its last log lines (exit handlers run last in,
+    first out).
 
     Raises:
         PrefectServerError: where the server ends at once or does not answer in 150 seconds.
@@ -46,8 +47,11 @@ def start_prefect_server(home: Path) -> str:
     log_path = home / "server.log"
     with log_path.open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
-            + ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"],
+            [
+                *(sys.executable, "-m", "uvicorn"),
+                *("--factory", "prefect.server.api.server:create_app"),
+                *("--host", "127.0.0.1", "--port", str(port), "--log-level", "error"),
+            ],
             stdout=log,
             stderr=subprocess.STDOUT,
             preexec_fn=_end_with_parent,
@@ -83,7 +87,7 @@ def _wait_until_healthy(server: subprocess.Popen[bytes], url: str, log_path: Pat
     while time.monotonic() < deadline:
         if server.poll() is not None:
             raise PrefectServerError(
-                f"the temporary Prefect server ended with code {server.returncode}; its log: {log_path}"
+                f"the temporary Prefect server ended with code {server.returncode}: see {log_path}"
             )
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=5):  # noqa: S310 (our own loopback)
@@ -91,5 +95,5 @@ def _wait_until_healthy(server: subprocess.Popen[bytes], url: str, log_path: Pat
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
     raise PrefectServerError(
-        f"the temporary Prefect server did not answer in {_STARTUP_SECONDS:.0f} s; its log: {log_path}"
+        f"the temporary Prefect server was silent for {_STARTUP_SECONDS:.0f} s: see {log_path}"
     )

@@ -1,4 +1,4 @@
-"""Where the dbt project and the ready mappings lie: in a checkout, or inside the installed package."""
+"""Where the dbt project and the ready mappings lie: a checkout, or the installed package."""
 
 from functools import cache
 from pathlib import Path
@@ -16,5 +16,6 @@ def project_folder() -> Path:
         if (folder / "dbt_project.yml").is_file():
             return folder
     raise FileNotFoundError(
-        f"no dbt_project.yml in {beside_packages} or its regulars/project: the installation is incomplete"
+        f"the installation is incomplete: no dbt_project.yml in {beside_packages} "
+        "or in its folder regulars/project"
     )

@@ -145,9 +145,7 @@ def _run_stages(
 
 
 @task(task_run_name="load {mapping.source}", cache_policy=NO_CACHE)
-def load(
-    warehouse: Path, landing: Path, mapping: SourceMapping, run_id: str
-) -> list[Delivery]:
+def load(warehouse: Path, landing: Path, mapping: SourceMapping, run_id: str) -> list[Delivery]:
     """Load one source's new files into raw, in one transaction."""
     with open_work_file(warehouse) as connection:
         return load_source(connection, mapping, landing, run_id, datetime.now(UTC))
@@ -205,7 +203,7 @@ def publish(
     hidden_columns: Mapping[tuple[str, str], frozenset[str]],
     keep_versions: int,
 ) -> int:
-    """Write the BI file in a folder of its own, then switch the readers to it; returns rows copied."""
+    """Write the BI file in a folder of its own, then switch readers to it; returns rows copied."""
     folder = unfinished_folder(warehouse, version)
     rows = write_bi_file(work_file(warehouse), folder, hidden_columns)
     folder.rename(version_folder(warehouse, version))
@@ -216,7 +214,7 @@ def publish(
 
 
 def chosen_mappings(settings: RefreshSettings) -> list[SourceMapping]:
-    """The mappings of the sources asked for, or of every source with a folder in the landing folder.
+    """The mappings of the sources asked for, else of all that have a folder in the landing folder.
 
     Raises:
         RefreshError: for an unknown source, a missing landing folder, or nothing to load.
@@ -233,7 +231,9 @@ def chosen_mappings(settings: RefreshSettings) -> list[SourceMapping]:
                 )
         return [load_mapping(known[name]) for name in settings.sources]
     if not landing.is_dir():
-        raise RefreshError(f"the landing folder {landing} is not there: expected one folder a source")
+        raise RefreshError(
+            f"the landing folder {landing} is not there: expected one folder a source"
+        )
     found = sorted(name for name in known if (landing / name).is_dir())
     if not found:
         raise RefreshError(
@@ -267,7 +267,8 @@ def reporting_currency(warehouse: Path, wanted: str | None) -> str | None:
     if len(currencies) > 1:
         raise RefreshError(
             f"orders come in {', '.join(currencies)}: set reporting_currency to one of them "
-            "(regulars.toml or REGULARS_REPORTING_CURRENCY) and deliver exchange_rates for the others"
+            "(in regulars.toml, or as REGULARS_REPORTING_CURRENCY) and deliver exchange_rates "
+            "for the others"
         )
     return currencies[0] if currencies else None
 

@@ -1,7 +1,7 @@
 """What a refresh may be told: every setting with its meaning, unit and default.
 
-`regulars.toml` and the environment fill these models (see regulars/settings.py); the flow takes them as
-its one parameter, so that a Prefect deployment shows and stores the same fields.
+`regulars.toml` and the environment fill these models (regulars/settings.py); the flow takes them
+as its one parameter, so that a Prefect deployment shows and stores the same fields.
 """
 
 from datetime import date
@@ -19,16 +19,18 @@ class _Section(BaseModel):
 
 
 class CustomerSettings(_Section):
-    """When a customer counts as observed, active, slipping or lapsed (definitions.md, customers)."""
+    """When a customer counts as observed, active, slipping or lapsed (DECISIONS.md, Customers)."""
 
     observed_after_days: int = Field(
         90,
         ge=0,
-        description="D: a first purchase within the source's first D days is not observed; the median gap counts where it is larger",
+        description="D: a first purchase within the source's first D days is not observed; "
+        "the source's median gap between purchase days counts where it is larger",
     )
     active_gap_quantile: Share = Field(
         Decimal("0.8"),
-        description="A: this percentile of the gaps between purchase days; active up to A days, slipping up to 2 A",
+        description="A: this quantile of the gaps between purchase days; "
+        "active up to A days, slipping up to 2 A, then lapsed",
     )
     active_days_minimum: int = Field(30, ge=1, description="A is at least this many days")
 
@@ -95,7 +97,8 @@ class RefreshSettings(_Section):
         description="sources to load; unset: every source that has a folder in the landing folder",
     )
     as_of: date | None = Field(
-        None, description="compute all marts as of this date; unset: the day after the newest purchase"
+        None,
+        description="compute all marts as of this date; unset: the day after the newest purchase",
     )
     full: bool = Field(False, description="build all again from the raw tables")
     reporting_currency: str | None = Field(

@@ -1,4 +1,4 @@
-"""The stages of a refresh: how long each took, how many rows went in and came out, told as it happens."""
+"""The stages of a refresh: how long each took, how many rows went in and came out."""
 
 import logging
 import time
@@ -33,7 +33,8 @@ class Stage:
 def stage(name: str, finished: list[Stage]) -> Iterator[Stage]:
     """Time a stage, append it to `finished`, and log its start and end for whoever shows progress.
 
-    The log records carry `event` ("started" or "finished"), `stage`, `seconds`, `rows_in`, `rows_out`.
+    The log records carry `event` ("started" or "finished"), `stage`, and at the end `seconds`,
+    `rows_in` and `rows_out`.
     """
     current = Stage(name, datetime.now(UTC))
     logger.info("%s started", name, extra={"event": "started", "stage": name})

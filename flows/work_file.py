@@ -18,7 +18,7 @@ def work_folder(warehouse: Path) -> Path:
 
 
 def work_file(warehouse: Path) -> Path:
-    """Path of the work file. Its name is the published file's: dbt views carry the catalog's name."""
+    """Path of the work file, named as the published one: dbt views carry the catalog's name."""
     return work_folder(warehouse) / "regulars.duckdb"
 
 

@@ -40,8 +40,10 @@ def refresh(prefect_api: str) -> Refresh:
         landing: Path, warehouse: Path, *options: str, succeeds: bool = True
     ) -> subprocess.CompletedProcess[str]:
         finished = subprocess.run(
-            [Path(sys.executable).with_name("regulars"), "refresh"]
-            + ["--landing", landing, "--warehouse", warehouse, *options],
+            [
+                *(Path(sys.executable).with_name("regulars"), "refresh"),
+                *("--landing", landing, "--warehouse", warehouse, *options),
+            ],
             cwd=landing.parent,
             env=os.environ | {"PREFECT_API_URL": prefect_api, "COLUMNS": "100"},
             capture_output=True,

@@ -1,0 +1,1 @@
+"""From the private work file to the versions that readers open."""

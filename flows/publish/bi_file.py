@@ -1,4 +1,4 @@
-"""The BI file: what analysts and BI tools read. Core, marts, mining and reference, no personal data."""
+"""The BI file, which analysts and BI tools read: all that is published, no personal data."""
 
 import os
 from collections.abc import Mapping

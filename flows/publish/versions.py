@@ -1,7 +1,7 @@
 """Published versions: one folder each, and one symbolic link that says which is current.
 
-A reader opens warehouse/current/regulars.duckdb. DuckDB keys its instances by resolved path, so a switched
-folder is seen at once where a replaced file is not (architecture.md, Publishing).
+A reader opens warehouse/current/regulars.duckdb. DuckDB keys its instances by resolved path, so a
+switched folder is seen at once where a replaced file is not (DECISIONS.md, Publishing).
 """
 
 import os
@@ -29,7 +29,7 @@ def published_file(warehouse: Path) -> Path:
     path = warehouse.resolve() / "current" / FILE_NAME
     if not path.is_file():
         raise NothingPublishedError(
-            f"nothing is published in {warehouse} yet: expected {path}; run `regulars refresh` first"
+            f"nothing is published in {warehouse} yet (no {path}): run `regulars refresh` first"
         )
     return path
 
@@ -47,7 +47,7 @@ def versions(warehouse: Path) -> list[str]:
 def current_version(warehouse: Path) -> str | None:
     """The version that readers see; None before the first publish."""
     link = warehouse.resolve() / "current"
-    return Path(os.readlink(link)).name if link.is_symlink() else None
+    return link.readlink().name if link.is_symlink() else None
 
 
 def unfinished_folder(warehouse: Path, version: str) -> Path:
@@ -63,7 +63,7 @@ def unfinished_folder(warehouse: Path, version: str) -> Path:
 
 
 def switch_to(warehouse: Path, version: str) -> None:
-    """Make `version` the current one, in one rename: a reader sees the old or the new, never neither."""
+    """Make `version` current in one rename: readers see the old or the new, never neither."""
     warehouse = warehouse.resolve()
     link = warehouse / "current"
     new_link = warehouse / ".current"

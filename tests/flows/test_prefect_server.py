@@ -34,9 +34,7 @@ def processes_with(text: str) -> list[int]:
     return found
 
 
-def test_a_server_of_the_users_own_is_used(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_server_of_the_users_own_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
     assert start_prefect_server(tmp_path) == "http://127.0.0.1:4200/api"
     assert list(tmp_path.iterdir()) == []
@@ -53,7 +51,7 @@ def test_the_server_dies_with_a_killed_process(tmp_path: Path) -> None:
     assert starter.stdout
     url = starter.stdout.readline().strip()
     port = url.split(":")[2].split("/")[0]
-    with urllib.request.urlopen(f"{url}/health") as answer:
+    with urllib.request.urlopen(f"{url}/health") as answer:  # noqa: S310
         assert answer.read() == b"true"
     assert processes_with(f"--port {port}")
     starter.send_signal(signal.SIGKILL)
