@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dbt.artifacts.schemas.run import RunExecutionResult
-from dbt.cli.main import dbtRunner
+from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.graph.nodes import ModelNode
 
@@ -29,17 +29,20 @@ class DbtProject:
     Args:
         warehouse: the warehouse folder; target and logs of dbt go to its work folder.
         variables: dbt variables, as in dbt_project.yml.
+        full: build everything again, seeds and incremental tables from nothing.
     """
 
-    def __init__(self, warehouse: Path, variables: Mapping[str, Any]) -> None:
+    def __init__(self, warehouse: Path, variables: Mapping[str, Any], *, full: bool) -> None:
         os.environ["REGULARS_WORK_FILE"] = str(work_file(warehouse))
         folder = work_folder(warehouse)
-        self._common = ["--project-dir", str(project_folder())]
-        self._common += ["--profiles-dir", str(project_folder())]
-        self._common += ["--target-path", str(folder / "dbt")]
-        self._common += ["--log-path", str(folder / "logs")]
-        self._common += ["--vars", json.dumps(dict(variables)), "--quiet"]
+        self._common = [
+            *("--project-dir", str(project_folder()), "--profiles-dir", str(project_folder())),
+            *("--target-path", str(folder / "dbt"), "--log-path", str(folder / "logs")),
+            *("--vars", json.dumps(dict(variables)), "--quiet"),
+        ]
+        self._full = ["--full-refresh"] if full else []
         parsed = dbtRunner().invoke(["parse", *self._common])
+        _raise_interrupt(parsed)
         if not parsed.success or not isinstance(parsed.result, Manifest):
             raise DbtError(f"dbt cannot parse the project: {parsed.exception}")
         self.manifest = parsed.result
@@ -56,9 +59,11 @@ class DbtProject:
         Raises:
             DbtError: naming each model that failed, with DuckDB's message.
         """
-        selection = [f"path:{path}" for path in paths]
         return self._invoke(
-            ["build", "--resource-type", "model", "--resource-type", "seed", "--select", *selection]
+            [
+                *("build", *self._full, "--resource-type", "model", "--resource-type", "seed"),
+                *("--select", *(f"path:{path}" for path in paths)),
+            ]
         )
 
     def test(self) -> int:
@@ -71,6 +76,7 @@ class DbtProject:
 
     def _invoke(self, arguments: Sequence[str]) -> int:
         outcome = dbtRunner(manifest=self.manifest).invoke([*arguments, *self._common])
+        _raise_interrupt(outcome)
         if not isinstance(outcome.result, RunExecutionResult):
             raise DbtError(f"dbt {arguments[0]} did not run: {outcome.exception}")
         if not outcome.success:
@@ -94,6 +100,12 @@ def personal_columns(manifest: Manifest) -> dict[tuple[str, str], frozenset[str]
         for node in manifest.nodes.values()
         if isinstance(node, ModelNode)
     }
+
+
+def _raise_interrupt(outcome: dbtRunnerResult) -> None:
+    """An interrupt is the user's word, not a failure of dbt, which catches it all the same."""
+    if isinstance(outcome.exception, KeyboardInterrupt):
+        raise outcome.exception
 
 
 def _failures(command: str, outcome: RunExecutionResult) -> str:

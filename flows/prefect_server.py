@@ -54,6 +54,7 @@ def start_prefect_server(home: Path) -> str:
             ],
             stdout=log,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # an interrupt is for us: the server must see the run end
             preexec_fn=_end_with_parent,
         )
     atexit.register(_stop, server)

@@ -111,7 +111,7 @@ def _run_stages(
         "reporting_currency": reporting_currency(warehouse, settings.reporting_currency),
     }
     with stage("core", stages) as current:
-        project = DbtProject(warehouse, variables)
+        project = DbtProject(warehouse, variables, full=settings.full)
         build_core(project)
         current.rows_in = _count(warehouse, "from raw.order_lines")
         current.rows_out = _count(warehouse, "from core.fct_order_lines")
@@ -256,11 +256,11 @@ def reporting_currency(warehouse: Path, wanted: str | None) -> str | None:
             str(row[0])
             for row in connection.execute(
                 """
-                select distinct coalesce(order_lines.currency, sources.currency) as currency
+                select distinct coalesce(order_lines.currency, sources.currency) as found
                 from raw.order_lines
                 left join raw.sources using (source)
-                where currency is not null
-                order by currency
+                where found is not null
+                order by found
                 """
             ).fetchall()
         ]

@@ -1,12 +1,13 @@
 """The record of runs in `state`: when each began, how it ended, how long each stage took."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from flows.load.raw_tables import create_raw_tables
 from flows.stages import Stage
-from flows.work_file import open_work_file
+from flows.work_file import open_work_file, work_folder
 
 
 def begin_run(warehouse: Path) -> str:
@@ -15,7 +16,7 @@ def begin_run(warehouse: Path) -> str:
     The id is also the version that the run publishes: ids sort by time.
     """
     started_at = datetime.now(UTC)
-    run_id = started_at.strftime("%Y%m%dT%H%M%SZ")
+    run_id = f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}Z"
     with open_work_file(warehouse) as connection:
         create_raw_tables(connection)
         connection.execute(
@@ -49,7 +50,16 @@ def record_stages(
 
 
 def end_run(warehouse: Path, run_id: str, error: str | None = None) -> None:
-    """Close the record of a run: published, or failed with the error's text."""
+    """Close the record of a run: published, or failed with the error's text.
+
+    A failure is also left in a small file beside the work file, for `regulars status`: whoever asks
+    must not open the work file, lest a starting refresh finds it locked.
+    """
+    failure = _failure_file(warehouse)
+    if error is None:
+        failure.unlink(missing_ok=True)
+    else:
+        failure.write_text(json.dumps({"run_id": run_id, "error": error}), encoding="utf-8")
     with open_work_file(warehouse) as connection:
         connection.execute(
             """
@@ -62,3 +72,16 @@ def end_run(warehouse: Path, run_id: str, error: str | None = None) -> None:
             """,
             [error, datetime.now(UTC), error, run_id],
         )
+
+
+def last_failure(warehouse: Path) -> tuple[str, str] | None:
+    """The id and the error of the newest run, where that run failed; None where it published."""
+    try:
+        record = json.loads(_failure_file(warehouse).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return str(record["run_id"]), str(record["error"])
+
+
+def _failure_file(warehouse: Path) -> Path:
+    return work_folder(warehouse) / "last_failure.json"

@@ -47,11 +47,13 @@ def write_bi_file(
             """,
             [_SCHEMAS, _SCHEMAS],
         ).fetchall()
+        connection.execute("begin")  # hundreds of comments, each to disk by itself, take seconds
         for schema in _SCHEMAS:
             connection.execute(f"create schema {schema}")
         for schema, table, comment in tables:
             hidden = personal_columns.get((schema, table), frozenset())
             rows += _copy_table(connection, schema, table, comment, hidden)
+        connection.execute("commit")
         connection.execute("detach work")
         connection.execute("checkpoint")
     if path.with_name(path.name + ".wal").exists():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.runs import begin_run, end_run
+from flows.runs import begin_run, end_run, last_failure
 from flows.work_file import RefreshInProgressError, open_work_file, sole_refresh
 
 
@@ -40,3 +40,6 @@ def test_a_failed_run_keeps_its_error(tmp_path: Path) -> None:
         assert connection.execute("select status, error from state.runs").fetchall() == [
             ("failed", "transactions.csv: column Price is not there")
         ]
+    assert last_failure(tmp_path) == (run, "transactions.csv: column Price is not there")
+    end_run(tmp_path, begin_run(tmp_path))
+    assert last_failure(tmp_path) is None

@@ -1,0 +1,1 @@
+"""The face of Regulars: the command line and its settings."""

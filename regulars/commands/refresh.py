@@ -1,0 +1,193 @@
+"""`regulars refresh`: from landing files to a published warehouse."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from regulars import options
+from regulars.commands.source import known_file
+from regulars.commands.status import megabytes
+from regulars.terminal import count, fail, plain_table, screen, shown
+
+if TYPE_CHECKING:
+    from flows.refresh import RefreshResult
+    from flows.settings import RefreshSettings
+
+
+def refresh(
+    config: options.Config = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Load only this source; may be given again.",
+            show_default="every source that has a folder in the landing folder",
+            metavar="NAME",
+        ),
+    ] = None,
+    landing: options.Landing = None,
+    warehouse: options.Warehouse = None,
+    as_of: options.AsOf = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Build all again from the raw tables.")
+    ] = False,
+) -> None:
+    """Load new files, build and check all tables, publish them.
+
+    Files lie in a folder per source: landing/NAME/. What was loaded before is
+    not loaded again, so running it twice is safe. Readers see the old version
+    until the new one is proven and published. Rows that cannot be read are
+    kept, counted and shown; they stop nothing unless they are many.
+
+    [bold]Examples[/bold]
+
+      regulars refresh
+      regulars refresh --source shop --landing /data/in
+      regulars refresh --as-of 2026-01-01
+    """
+    from regulars.reading import load_or_fail
+
+    settings = load_or_fail(
+        config,
+        {
+            "sources": source or None,
+            "landing": landing,
+            "warehouse": warehouse,
+            "as_of": options.day(as_of),
+            "full": full or None,
+        },
+    )
+    repeated = f" --config {config}" if config else ""
+    repeated += f" --warehouse {warehouse}" if warehouse else ""
+    run_refresh(settings, repeated)
+
+
+def run_refresh(settings: "RefreshSettings", repeated_options: str) -> None:
+    """Run the flow with progress on the screen, then print the summary.
+
+    Args:
+        settings: all that the flow needs.
+        repeated_options: what the commands proposed at the end need to find the same warehouse.
+    """
+    if not settings.landing.is_dir():
+        fail(
+            f"no landing folder: expected {shown(settings.landing)}/NAME/ with the files of each "
+            "source.\nNext: make it, or name another one with --landing."
+        )
+    for name in settings.sources or []:
+        known_file(settings, name)  # a wrong name is told at once, not when the server is up
+    try:
+        result = _run_flow(settings, Console(stderr=True, highlight=False))
+    except _RefreshStoppedError as error:
+        fail(str(error))
+    print_summary(screen(), settings, result, repeated_options)
+
+
+class _RefreshStoppedError(Exception):
+    """What to tell when the progress is off the screen."""
+
+
+def _run_flow(settings: "RefreshSettings", console: Console) -> "RefreshResult":
+    from flows.prefect_server import PrefectServerError, start_prefect_server
+    from flows.stages import stage
+    from flows.work_file import work_folder
+    from regulars.progress import StageProgress, log_to
+
+    folder = work_folder(settings.warehouse)
+    log_file = folder / "logs" / "refresh.log"
+    with StageProgress(console).shown(), log_to(log_file):
+        try:
+            with stage("start", []):
+                start_prefect_server(folder / "prefect")
+                from flows.refresh import RefreshError, refresh  # not before the server is up
+        except PrefectServerError as error:
+            raise _RefreshStoppedError(str(error)) from error
+        try:
+            return refresh(settings)
+        except RefreshError as error:
+            raise _RefreshStoppedError(
+                f"{error}\nNothing was published; what was published before stays. "
+                f"Details: {shown(log_file)}"
+            ) from error
+
+
+def print_summary(
+    console: Console, settings: "RefreshSettings", result: "RefreshResult", repeated_options: str
+) -> None:
+    """What a refresh did and found, and what to type next."""
+    from regulars import report
+    from regulars.reading import open_published
+
+    with open_published(settings.warehouse) as connection:
+        rejecting = [
+            one.source_file for one in result.deliveries if one.is_new and one.rows_rejected
+        ]
+        tables = [
+            stages(result),
+            *report.files(result.deliveries),
+            report.rejected_rows(connection, rejecting),
+            report.segments(connection),
+            rules := report.rules(connection),
+        ]
+    for table in tables:
+        if table.row_count:
+            console.print(table)
+            console.print()
+    report.print_notes(console, result.deliveries)
+    if not rules.row_count:
+        console.print(_why_no_rules(settings, result), markup=False)
+    if not any(one.rows_rejected for one in result.deliveries):
+        console.print("No row was rejected.")
+    if result.as_of_date is None:
+        console.print("There is no purchase yet, so the marts are empty.")
+    else:
+        last_day = result.as_of_date - timedelta(days=1)
+        console.print(
+            f"As of [bold]{result.as_of_date}[/bold]: everything to the end of {last_day} counts."
+        )
+    path = settings.warehouse / "current" / result.published_file.name
+    console.print(
+        f"Published version [bold]{result.run_id}[/bold] in "
+        f"[bold]{escape(shown(path))}[/bold] ({megabytes(path)}).",
+        soft_wrap=True,
+    )
+    console.print("\n[dim]What next[/dim]")
+    for query in (
+        "select * from rfm order by monetary desc limit 10",
+        "from cross_sell_rules select rule, lift order by rank",
+        "show tables",
+    ):
+        console.print(f'  regulars sql{escape(repeated_options)} "{query}"', soft_wrap=True)
+    console.print(f"  regulars status{escape(repeated_options)}", soft_wrap=True)
+
+
+def _why_no_rules(settings: "RefreshSettings", result: "RefreshResult") -> str:
+    level = settings.mining.item_level
+    items = next(one.rows_in for one in result.stages if one.name == "mine")
+    if level != "product" and not items and result.as_of_date is not None:
+        return (
+            f"No rules: no product sold has a {level}. "
+            'Set item_level = "product" under [mining], or map that column.'
+        )
+    return "No rule passed the thresholds of the settings ([mining])."
+
+
+def stages(result: "RefreshResult") -> Table:
+    """Seconds and rows of each stage."""
+    from regulars.progress import STAGE_TITLES
+
+    names = ["seconds", "rows in", "rows out"]
+    table = plain_table("Stages", *names, numbers=names)
+    for one in result.stages:
+        table.add_row(
+            STAGE_TITLES.get(one.name, one.name),
+            f"{one.seconds:.1f}",
+            count(one.rows_in),
+            count(one.rows_out),
+        )
+    seconds = sum(one.seconds for one in result.stages)
+    table.add_row("in all", f"{seconds:.1f}", style="dim")
+    return table

@@ -1,0 +1,205 @@
+"""Tables that several commands print: of deliveries, and of the published file."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flows.load.loader import Delivery
+from regulars.terminal import count, money, percent, plain_table, visible
+
+_ROWS_SHOWN = 10
+
+
+def currency(connection: duckdb.DuckDBPyConnection) -> str:
+    """The reporting currency as part of a heading: " (USD)", or nothing where it is not known."""
+    row = connection.execute("select min(reporting_currency) from marts.about").fetchone()
+    return f" ({visible(row[0])})" if row and row[0] else ""
+
+
+def files(deliveries: Sequence[Delivery]) -> list[Table]:
+    """What was read, a table for each source: each entity's file, or the number of its files.
+
+    Derived lines come from amounts of an order's header, beside the records; skipped records are no
+    rows of that entity, as the mapping states. Columns where all is zero are left out.
+    """
+    columns: dict[str, Callable[[Delivery], int]] = {
+        "records": lambda one: one.records_read,
+        "loaded": lambda one: one.rows_loaded,
+        "derived": lambda one: one.rows_derived,
+        "skipped": lambda one: one.rows_skipped,
+        "rejected": lambda one: one.rows_rejected,
+    }
+    new = [one for one in deliveries if one.is_new]
+    shown = [
+        name
+        for name, figure in columns.items()
+        if name in ("records", "loaded") or any(map(figure, new))
+    ]
+    groups: dict[tuple[str, str], list[Delivery]] = {}
+    for one in deliveries:
+        groups.setdefault((one.source_file.split("/")[0], one.entity), []).append(one)
+    tables: dict[str, Table] = {}
+    for (source, entity), delivered in groups.items():
+        if source not in tables:
+            tables[source] = plain_table(visible(source), "entity", *shown, numbers=shown)
+        newly = [one for one in delivered if one.is_new]
+        tables[source].add_row(
+            Text(_file_names(delivered)),
+            entity,
+            *(count(sum(map(columns[name], newly))) for name in shown),
+        )
+    return list(tables.values())
+
+
+def _file_names(delivered: Sequence[Delivery]) -> str:
+    known = sum(not one.is_new for one in delivered)
+    if len(delivered) > 1:
+        return f"{len(delivered)} files" + (f", {known} loaded before" if known else "")
+    name = visible(delivered[0].source_file.partition("/")[2])
+    return f"{name} (loaded before)" if known else name
+
+
+def print_notes(console: Console, deliveries: Iterable[Delivery]) -> None:
+    """What a person should know of each new file: unknown columns, no records."""
+    for delivery in deliveries:
+        for note in delivery.notes if delivery.is_new else ():
+            console.print(Text(f"Note: {visible(delivery.source_file)}: {visible(note)}"))
+
+
+def sources(connection: duckdb.DuckDBPyConnection) -> Table:
+    """What the warehouse holds of each source."""
+    names = ["lines", "orders", "purchases", "customers", "rejected"]
+    table = plain_table("Sources", *names, "newest UTC", numbers=names)
+    rows = connection.execute(
+        """
+        select
+            source,
+            order_lines,
+            orders,
+            purchases,
+            customers,
+            rejected_rows,
+            strftime(newest_order_at::timestamp, '%Y-%m-%d')
+
+        from marts.about
+        order by source
+        """
+    ).fetchall()
+    for source, *counts, newest_order in rows:
+        table.add_row(visible(source), *map(count, counts), newest_order or "–")
+    return table
+
+
+def segments(connection: duckdb.DuckDBPyConnection) -> Table:
+    """Customers and revenue by RFM segment, the greatest revenue first."""
+    revenue = f"revenue{currency(connection)}"
+    names = ["customers", "share", revenue, "of revenue"]
+    table = plain_table("Segments", *names, numbers=names)
+    rows = connection.execute(
+        """
+        select
+            segment,
+            count(*) as customers,
+            count(*) / sum(count(*)) over () as customer_share,
+            sum(monetary) as revenue,
+            sum(monetary)::double / nullif(sum(sum(monetary)) over (), 0)::double as revenue_share
+
+        from marts.rfm
+        group by segment
+        order by revenue desc, segment
+        """
+    ).fetchall()
+    for segment, customers, customer_share, total, revenue_share in rows:
+        table.add_row(
+            visible(segment or "no segment"),
+            count(customers),
+            percent(customer_share),
+            money(total),
+            percent(revenue_share),
+        )
+    return table
+
+
+def rules(connection: duckdb.DuckDBPyConnection) -> Table:
+    """The best rules, in the warehouse's own order."""
+    names = ["baskets", "confidence", "lift"]
+    table = plain_table("Who buys → also buys", *names, numbers=names)
+    rows = connection.execute(
+        f"""
+        select rule, joint_count, confidence, lift
+        from marts.cross_sell_rules
+        order by rank
+        limit {_ROWS_SHOWN}
+        """
+    ).fetchall()
+    for rule, baskets, confidence, lift in rows:
+        table.add_row(visible(rule), count(baskets), percent(confidence), f"{lift:.1f}")
+    return table
+
+
+def rejected_rows(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[str] | None = None
+) -> Table:
+    """Rejected rows by reason, the most frequent first.
+
+    Args:
+        connection: an open published file.
+        files: only rows of these files; None: of all.
+    """
+    table = plain_table(
+        "Rejected in", "column", "reason", "rows", "first line", numbers=["rows", "first line"]
+    )
+    rows = connection.execute(
+        f"""
+        select source_file, column_name, reason, rows, first_line
+        from marts.rejected_rows_by_reason
+        where $files is null or list_contains($files, source_file)
+        order by rows desc, source_file, column_name, reason
+        limit {_ROWS_SHOWN}
+        """,
+        {"files": None if files is None else list(files)},
+    ).fetchall()
+    for file, column, reason, number, first_line in rows:
+        table.add_row(*map(visible, (file, column, reason)), count(number), count(first_line))
+    return table
+
+
+def runs(connection: duckdb.DuckDBPyConnection) -> Table:
+    """The last runs up to the published one, newest first; that one was not finished when built."""
+    names = ["seconds", "rows read", "rows loaded"]
+    table = plain_table("Runs (UTC)", "status", "as of", *names, numbers=names)
+    rows = connection.execute(
+        f"""
+        select
+            strftime(started_at::timestamp, '%Y-%m-%d %H:%M'),
+            status,
+            strftime(as_of_date, '%Y-%m-%d'),
+            epoch(finished_at - started_at),
+            rows_read,
+            rows_loaded
+
+        from marts.runs
+        order by started_at desc, run_id desc
+        limit {_ROWS_SHOWN}
+        """
+    ).fetchall()
+    for started, status, as_of_date, seconds, rows_read, rows_loaded in rows:
+        table.add_row(
+            started,
+            status,
+            as_of_date or "–",
+            "–" if seconds is None else f"{seconds:.1f}",
+            count(rows_read),
+            count(rows_loaded),
+        )
+    return table
+
+
+def one(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    """The first value of a query's first row; None where there is no row."""
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,192 @@
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from flows.load.mapping import load_mapping
+from flows.project import project_folder
+
+SHOP = """\
+source: shop
+title: A [shop]
+time_zone: Europe/Paris
+currency: EUR
+reject_limit: 0.5
+entities:
+  order_lines:
+    files: orders*.csv
+    columns: by_name
+"""
+HEADER = "order_id,line_number,ordered_at,customer_id,product_id,quantity,net_revenue\n"
+
+
+@pytest.fixture
+def shop(tmp_path) -> Path:
+    """A mapping of one's own and its landing folder; one row of three is wrong."""
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "shop.yml").write_text(SHOP)
+    folder = tmp_path / "landing" / "shop"
+    folder.mkdir(parents=True)
+    (folder / "orders.csv").write_text(
+        HEADER + "1,1,2026-01-02 10:00:00,c,p,1,9.50\n"
+        "2,1,2026-01-03 10:00:00,c,p,many,9.50\n"
+        "3,1,2026-01-04 10:00:00,c,p,1,1.00\n"
+    )
+    return folder
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_list(run, shop):
+    result = run("source", "list")
+    assert (result.exit_code, result.stderr) == (0, "")
+    text = words(result.stdout)
+    assert "complete_journey The Complete Journey ready – order_lines, products" in text
+    assert "shop A [shop] yours there order_lines" in text
+    for ready in (project_folder() / "sources").glob("*.yml"):
+        assert ready.stem in text
+
+
+def test_list_survives_a_broken_mapping(run, shop):
+    Path("sources/broken.yml").write_text("source: [")
+    text = words(run("source", "list").stdout)
+    assert "broken not valid yours – see regulars" in text
+    assert "shop A [shop]" in text
+
+
+def test_list_fits_80_columns(run, shop, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("source", "list").stdout.splitlines()
+    assert max(map(len, lines[:-1])) <= 80
+
+
+def test_show(run, shop):
+    result = run("source", "show", "shop")
+    assert result.exit_code == 0
+    assert "A [shop]" in result.stdout
+    assert "order_lines orders*.csv orders.csv" in words(result.stdout)
+    assert result.stdout.endswith(SHOP)
+
+
+def test_show_says_what_is_not_there(run, shop):
+    assert "orders.* nothing" in words(run("source", "show", "northwind").stdout)
+
+
+@pytest.mark.parametrize("command", ["show", "check"])
+def test_unknown_source(run, shop, command):
+    result = run("source", command, "shopp")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "unknown source 'shopp': did you mean 'shop'?" in result.stderr
+    assert "regulars source new FILE... --name shopp" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["show", "check"])
+def test_broken_mapping(run, shop, command):
+    Path("sources/broken.yml").write_text(SHOP.replace("time_zone: Europe/Paris", "zone: x"))
+    result = run("source", command, "broken")
+    assert result.exit_code == 1
+    assert "sources/broken.yml" in result.stderr
+    assert "time_zone" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_check_says_what_would_load_and_what_not(run, shop, tmp_path):
+    result = run("source", "check", "shop")
+    assert (result.exit_code, result.stderr) == (0, "")
+    text = words(result.stdout)
+    assert "shop entity records loaded rejected" in text
+    assert "orders.csv order_lines 3 2 1" in text
+    assert "shop/orders.csv quantity" in text
+    assert "many" in text
+    assert text.endswith("It would load. What next regulars refresh --source shop")
+    assert not (tmp_path / "warehouse").exists()
+
+
+def test_check_exits_with_1_where_the_refresh_would_stop(run, shop):
+    (shop / "orders.csv").write_text(HEADER + "1,1,never,c,p,many,9.50\n")
+    result = run("source", "check", "shop")
+    assert result.exit_code == 1
+    assert "the refresh would stop here" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_check_without_files(run, shop):
+    (shop / "orders.csv").unlink()
+    result = run("source", "check", "shop")
+    assert result.exit_code == 1
+    assert "orders*.csv" in result.stderr
+
+
+@pytest.fixture
+def suggestion(monkeypatch) -> list[object]:
+    """Stands in for the guess at a mapping, which has tests of its own; keeps what it is given."""
+    given: list[object] = []
+
+    def suggest_mapping(name: str, files: list[Path]) -> str:
+        given[:] = [name, [file.name for file in files]]
+        return SHOP.replace("source: shop", f"source: {name}")
+
+    module = ModuleType("flows.load.suggest")
+    module.suggest_mapping = suggest_mapping
+    monkeypatch.setitem(sys.modules, "flows.load.suggest", module)
+    return given
+
+
+def test_new_writes_a_mapping_and_says_what_next(run, suggestion, tmp_path):
+    Path("Orders 2026.csv").write_text(HEADER)
+    Path("b.csv").write_text(HEADER)
+    result = run("source", "new", "Orders 2026.csv", "b.csv")
+    assert (result.exit_code, result.exception) == (0, None)
+    assert suggestion == ["orders_2026", ["Orders 2026.csv", "b.csv"]]
+    assert load_mapping(tmp_path / "sources" / "orders_2026.yml").source == "orders_2026"
+    assert "Wrote sources/orders_2026.yml" in result.stdout
+    assert (
+        "mkdir -p landing/orders_2026 && cp 'Orders 2026.csv' b.csv landing/orders_2026/"
+        in result.stdout
+    )
+    assert "regulars source check orders_2026" in result.stdout
+
+
+def test_new_asks_for_no_copy_of_landed_files(run, suggestion, shop):
+    result = run("source", "new", "landing/shop/orders.csv", "--name", "shop", "--force")
+    assert result.exit_code == 0
+    assert "cp " not in result.stdout
+
+
+def test_new_never_overwrites_unasked(run, suggestion, shop):
+    mine = Path("sources/shop.yml")
+    mine.write_text("my work")
+    result = run("source", "new", "landing/shop/orders.csv", "--name", "shop")
+    assert result.exit_code == 1
+    assert "--force" in result.stderr
+    assert mine.read_text() == "my work"
+    arguments = ["landing/shop/orders.csv", "--name", "shop"]
+    assert run("source", "new", *arguments, "--out", "other/x.yml").exit_code == 0
+    assert Path("other/x.yml").exists()
+    assert run("source", "new", *arguments, "--force").exit_code == 0
+    assert mine.read_text() == SHOP
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["none.csv"], ["landing/shop/orders.csv", "--name", "My Shop"]]
+)
+def test_new_used_wrongly_exits_with_2(run, suggestion, shop, arguments):
+    assert run("source", "new", *arguments).exit_code == 2
+    assert not suggestion
+
+
+def test_new_then_check_without_a_stand_in(run, tmp_path):
+    folder = tmp_path / "landing" / "shop"
+    folder.mkdir(parents=True)
+    (folder / "orders.csv").write_text(
+        "order_no;date;customer;sku;qty;price\n"
+        "1;2026-01-02 10:00:00;c1;p1;1;9.50\n"
+        "1;2026-01-02 10:00:00;c1;p2;2;0.50\n"
+    )
+    assert run("source", "new", "landing/shop/orders.csv", "--name", "shop").exit_code == 0
+    result = run("source", "check", "shop")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "orders.csv order_lines 2 2" in words(result.stdout)

@@ -1,0 +1,43 @@
+import os
+
+from flows.work_file import sole_refresh
+
+
+def test_nothing_published_is_no_error(run):
+    result = run("status")
+    assert result.exit_code == 0
+    assert "Nothing is published in warehouse yet" in result.stdout
+    assert "regulars refresh" in result.stdout
+
+
+def test_what_is_published(run, warehouse):
+    result = run("status")
+    assert (result.exit_code, result.stderr) == (0, "")
+    words = " ".join(result.stdout.split())
+    for expected in (
+        "Warehouse warehouse/current/regulars.duckdb",
+        "version 20260102T030405Z, built 2026-01-02 03:04 UTC",
+        "as of 2026-01-01",
+        "shop 12 5 4 3 2 2025-12-31",
+        "shop/orders.csv qty not a number: … 2 7",
+        "2026-01-02 03:04 published 2026-01-01 60.5 14 12",
+    ):
+        assert expected in words
+    assert "is running" not in result.stdout
+
+
+def test_it_fits_80_columns(run, warehouse, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, run("status").stdout.splitlines())) <= 80
+
+
+def test_a_running_refresh_is_told_and_not_disturbed(run, warehouse):
+    with sole_refresh(warehouse):
+        assert "A refresh is running now." in run("status").stdout
+    assert "is running" not in run("status").stdout
+
+
+def test_other_warehouse(run, warehouse):
+    os.chdir("/")
+    result = run("status", "--warehouse", str(warehouse))
+    assert "20260102T030405Z" in result.stdout
