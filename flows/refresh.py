@@ -105,9 +105,6 @@ def _run_stages(
         )
 
     variables = settings.dbt_variables() | {
-        "run_id": run_id,
-        "version": run_id,
-        "built_at": datetime.now(UTC).isoformat(),
         "reporting_currency": reporting_currency(warehouse, settings.reporting_currency),
     }
     with stage("core", stages) as current:

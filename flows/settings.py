@@ -60,13 +60,13 @@ class MiningSettings(_Section):
         "product_type", description="what counts as one item"
     )
     minimum_support: Share = Field(
-        Decimal("0.005"), gt=0, description="share of baskets that hold the whole rule"
+        Decimal("0.0025"), gt=0, description="share of baskets that hold the whole rule"
     )
     minimum_confidence: Share = Field(
         Decimal("0.4"), description="share of the left side's baskets that hold the right side"
     )
     minimum_lift: Decimal = Field(
-        Decimal(3), ge=0, description="how many times likelier than by chance"
+        Decimal(5), ge=0, description="how many times likelier than by chance"
     )
     maximum_items: int = Field(3, ge=2, description="the most items in a rule, both sides together")
     maximum_rules: int = Field(50, ge=1, description="keep the best so many, by leverage")

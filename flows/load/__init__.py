@@ -1,0 +1,1 @@
+"""Load: landing files and their mappings in, raw tables out."""

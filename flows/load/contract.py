@@ -1,7 +1,8 @@
 """The input contract: which entities a source may deliver, with their columns, types and keys.
 
-The text of the contract is docs/input-contract.md; this module is its one home in code. The raw tables
-are made from it, mappings are checked against it, and the staging models read exactly these columns.
+The text of the contract is docs/input-contract.md; this module is its one home in code. The raw
+tables are made from it, mappings are checked against it, and the staging models read exactly these
+columns.
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ class Entity:
     values: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-# What the loader adds to every raw row. `updated_at` may be mapped; else it is the time of the load.
+# What the loader adds to every raw row. `updated_at` may be mapped; else it is the time of the
+# load.
 TECHNICAL_COLUMNS: Final[dict[str, str]] = {
     "source": TEXT,
     "updated_at": TIME,
@@ -51,7 +53,7 @@ _ENTITIES = (
             "order_id": TEXT,
             "line_number": "INTEGER",
             "ordered_at": TIME,
-            "ordered_at_local": "TIMESTAMP",  # added by the loader: wall clock of the mapping's zone
+            "ordered_at_local": "TIMESTAMP",  # computed: wall clock in the mapping's zone
             "order_status": TEXT,
             "customer_id": TEXT,
             "product_id": TEXT,
@@ -302,3 +304,29 @@ _ENTITIES = (
 )
 
 ENTITIES: Final[dict[str, Entity]] = {entity.name: entity for entity in _ENTITIES}
+
+
+def describe_contract() -> str:
+    """Return the contract as Markdown: the tables of docs/input-contract.md."""
+    parts = []
+    for entity in _ENTITIES:
+        key = ", ".join(f"`{name}`" for name in entity.key)
+        parts += [
+            f"### {entity.name}",
+            "",
+            f"Key: {key}.",
+            "",
+            "| column | type | |",
+            "|---|---|---|",
+        ]
+        for name, kind in entity.columns.items():
+            if name in COMPUTED_COLUMNS:
+                continue
+            remarks = []
+            if name in entity.key or name in entity.required:
+                remarks.append("required")
+            if name in entity.values:
+                remarks.append("one of " + ", ".join(f"`{word}`" for word in entity.values[name]))
+            parts.append(f"| `{name}` | {kind} | {'; '.join(remarks)} |")
+        parts.append("")
+    return "\n".join(parts).rstrip() + "\n"

@@ -15,15 +15,15 @@ create table if not exists raw.loads (
     entity varchar not null,
     source_file varchar not null,      -- relative to the landing folder, '/' between parts
     content_sha256 varchar not null,   -- of the file and of the files joined to it
-    mapping_sha256 varchar not null,   -- of the entity's part of the mapping, so that a mended mapping loads again
+    mapping_sha256 varchar not null,   -- of what the mapping says of it: a mended one loads again
     loaded_at timestamptz not null,
     file_bytes bigint not null,
     records_read bigint not null,      -- counted independently of DuckDB's reader
-    rows_loaded bigint not null,       -- records_read = rows_loaded + rows_rejected + rows_skipped
+    rows_loaded bigint not null,       -- records_read = rows_loaded + _rejected + _skipped
     rows_rejected bigint not null,
-    rows_derived bigint not null,      -- lines made from a header amount (freight), beside rows_loaded
-    rows_skipped bigint not null       -- no row of this entity (an anonymous line is no customer), or
-                                       -- folded into a later row of its key; as the mapping states
+    rows_derived bigint not null,      -- lines made from header amounts, beside rows_loaded
+    rows_skipped bigint not null       -- no row of this entity (an anonymous line is no
+                                       -- customer), or folded into a later row of its key
 )
 """
 
@@ -33,8 +33,8 @@ create table if not exists raw.rejected_rows (
     source varchar not null,
     entity varchar not null,
     source_file varchar not null,
-    source_line bigint not null,       -- physical line where the record begins; row number in Parquet
-    column_name varchar,               -- the source's column at fault; null where the whole record is
+    source_line bigint not null,       -- physical line where it begins; Parquet: row number
+    column_name varchar,               -- the source's column; null: the whole record is at fault
     reason varchar not null,
     raw_text varchar                   -- the record as delivered; JSON for Parquet
 )

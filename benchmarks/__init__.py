@@ -1,0 +1,1 @@
+"""How fast Regulars is, beside the same tables made by hand-written SQL."""

@@ -1,0 +1,132 @@
+"""A dry run of a source: what would load, what would be rejected and why. Nothing is kept."""
+
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from flows.load.loader import (
+    Delivery,
+    LoadError,
+    TooManyRejectedRows,
+    hold_to_reject_limit,
+    run_load,
+)
+from flows.load.mapping import EntityMapping, Mapping
+from flows.load.raw_tables import create_raw_tables
+
+_REASONS_SHOWN: Final = 10
+_LINES_SHOWN: Final = 3
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Records of one file rejected alike.
+
+    Attributes:
+        source_file: relative to the landing folder.
+        column_name: the source's column; None where the whole record is at fault.
+        reason: of the first of them.
+        rows: how many.
+        source_lines: the first physical lines.
+    """
+
+    source_file: str
+    column_name: str | None
+    reason: str
+    rows: int
+    source_lines: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a load of a source would do.
+
+    Attributes:
+        source: the source.
+        deliveries: as they would load, by entity and file.
+        rejections: the commonest of each entity, most rows first.
+        problems: what would stop the load; empty if it would go through.
+    """
+
+    source: str
+    deliveries: tuple[Delivery, ...]
+    rejections: tuple[Rejection, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def would_load(self) -> bool:
+        """Whether a load would go through."""
+        return not self.problems
+
+
+def check_source(mapping: Mapping, landing: Path) -> CheckReport:
+    """Load a source into a database that is thrown away, entity by entity, and report.
+
+    A problem with one entity does not hide those of the others. What earlier loads hold is not
+    looked at: every file counts as new.
+
+    Args:
+        mapping: the source.
+        landing: the folder that holds one folder for each source.
+    """
+    deliveries: list[Delivery] = []
+    rejections: list[Rejection] = []
+    problems: list[str] = []
+
+    def judge(
+        connection: duckdb.DuckDBPyConnection, _: Mapping, name: str, loaded: list[Delivery]
+    ) -> None:
+        deliveries.extend(loaded)
+        rejections.extend(_rejections(connection, loaded))
+        try:
+            hold_to_reject_limit(connection, mapping, name, loaded)
+        except TooManyRejectedRows as error:
+            problems.append(str(error))
+
+    # A file rather than memory, so that a large source does not fill it.
+    with (
+        tempfile.TemporaryDirectory(prefix="regulars-check-") as folder,
+        duckdb.connect(str(Path(folder) / "check.duckdb")) as connection,
+    ):
+        connection.execute("set TimeZone = 'UTC'")
+        create_raw_tables(connection)
+        for name, entity in mapping.entities.items():
+            alone = _only(mapping, name, entity)
+            try:
+                run_load(connection, alone, landing, "check", datetime.now(UTC), judge)
+            except LoadError as error:
+                problems.append(str(error))
+    # Numbers of loads that never happened mean nothing.
+    return CheckReport(
+        mapping.source,
+        tuple(replace(delivery, load_id=0) for delivery in deliveries),
+        tuple(rejections),
+        tuple(problems),
+    )
+
+
+def _only(mapping: Mapping, name: str, entity: EntityMapping) -> Mapping:
+    alone = mapping.model_copy(update={"entities": {name: entity}})
+    alone._file = mapping.file
+    return alone
+
+
+def _rejections(
+    connection: duckdb.DuckDBPyConnection, deliveries: list[Delivery]
+) -> list[Rejection]:
+    """Return the commonest rejections of an entity's deliveries, by file and column."""
+    rows = connection.execute(
+        "select source_file, column_name, arg_min(reason, source_line), count(*) as rows, "
+        f"min(source_line, {_LINES_SHOWN}) from raw.rejected_rows "
+        "where load_id in (select unnest($load_ids)) group by source_file, column_name "
+        f"order by rows desc, source_file, column_name limit {_REASONS_SHOWN}",
+        {"load_ids": [delivery.load_id for delivery in deliveries]},
+    ).fetchall()
+    return [
+        Rejection(file, column, reason, count, tuple(lines))
+        for file, column, reason, count, lines in rows
+    ]

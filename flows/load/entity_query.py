@@ -1,0 +1,504 @@
+"""The SQL that turns one file of one entity into raw rows.
+
+    read     the file's columns that the mapping uses, cleaned, beside those of joined files
+    cast     the contract's columns
+    judged   each row with the number of its first fault, 0 for a row that the mapping skips, null
+    if good
+
+Good rows are inserted straight from `judged`; the rest is looked at only if some rows did not
+arrive.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import PurePosixPath
+
+import duckdb
+
+from flows.load.casting import Cast, Fault, SourceColumn, as_text, cast_column, clean
+from flows.load.contract import COMPUTED_COLUMNS, MONEY, TIME, Entity
+from flows.load.landing import LandingError
+from flows.load.mapping import BY_NAME, Column, EntityMapping, Mapping, did_you_mean
+from flows.load.reading import LINE, Reading, quote_name, quote_text
+
+_SKIPPED = 0
+
+
+@dataclass(frozen=True)
+class EntityQuery:
+    """The composed SQL of one file.
+
+    Attributes:
+        judged: query of all rows with `fault`.
+        accepted: query of the rows to insert, in the raw table's columns but the load's own.
+        faults: the reasons to reject, in the order of their numbers from 1.
+        entity: the raw table.
+        technical: the values of the load's own columns, by name.
+        header_amounts: for each header line its amount's column in `judged`, and its kind.
+        notes: what a person should know.
+    """
+
+    judged: str
+    accepted: str
+    faults: tuple[Fault, ...]
+    entity: str
+    technical: dict[str, str]
+    header_amounts: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+    @property
+    def faulty(self) -> str:
+        """Query of line, source column and reason of the rows to reject, in the file's order."""
+        columns = " ".join(
+            f"when {number} then {quote_text(fault.column)}"
+            for number, fault in enumerate(self.faults, 1)
+        )
+        reasons = " ".join(
+            f"when {number} then {fault.reason}" for number, fault in enumerate(self.faults, 1)
+        )
+        return (
+            f"select {LINE}, nullif(case fault {columns} end, ''), case fault {reasons} end "
+            f"from ({self.judged}) where fault > {_SKIPPED} order by {LINE}"
+        )
+
+    def insert(self, load_id: int) -> str:
+        """Return the statement that inserts the good rows; its result is their number."""
+        return (
+            f"insert into raw.{self.entity} by name "
+            f"select *, {self._own(load_id)} from ({self.accepted})"
+        )
+
+    def insert_header_lines(self, load_id: int) -> Iterator[str]:
+        """Yield a statement for each header amount: one line an order, after its other lines."""
+        rows = f"select * from ({self.judged}) where fault is null"
+        for amount, kind in self.header_amounts:
+            # The order's first line speaks for its header.
+            first = f"arg_min({amount}, {LINE}) filter ({amount} is not null)"
+            yield (
+                f"insert into raw.order_lines by name "
+                f"with amounts as (select order_id, {first} as net_revenue from ({rows}) "
+                f"group by order_id), "
+                f"orders as (select *, "
+                f"row_number() over (partition by order_id order by line_number) as n, "
+                f"max(line_number) over (partition by order_id) as last_number "
+                f"from raw.order_lines where load_id = {load_id}) "
+                f"select orders.* exclude "
+                f"(n, last_number, product_id, unit_price, discount_amount, unit_cost) "
+                f"replace (last_number + 1 as line_number, {quote_text(kind)} as line_kind, "
+                f"1 as quantity, amounts.net_revenue as net_revenue) "
+                f"from orders join amounts using (order_id) "
+                f"where n = 1 and amounts.net_revenue <> 0"
+            )
+
+    def count(self, connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
+        """Count the rows at fault, skipped and accepted."""
+        row = connection.execute(
+            f"select count(*) filter (fault > {_SKIPPED}), count(*) filter (fault = {_SKIPPED}), "
+            f"count(*) filter (fault is null) from ({self.judged})"
+        ).fetchone()
+        return (row[0], row[1], row[2]) if row else (0, 0, 0)
+
+    def _own(self, load_id: int) -> str:
+        return ", ".join(
+            f"{value} as {name}"
+            for name, value in {**self.technical, "load_id": str(load_id)}.items()
+        )
+
+
+def compose(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    contract: Entity,
+    entity: EntityMapping,
+    main: Reading,
+    others: Sequence[Sequence[Reading]],
+    loaded_at: datetime,
+) -> EntityQuery:
+    """Compose the queries of one file.
+
+    Args:
+        connection: to look at joined files with; nothing is written.
+        mapping: the source.
+        contract: the entity in the contract.
+        entity: the entity in the mapping.
+        main: the file.
+        others: for each join, its files.
+        loaded_at: rows dated later are at fault.
+
+    Raises:
+        LandingError: a column is missing, renamed or ambiguous.
+    """
+    columns = _by_name(contract, main) if entity.columns == BY_NAME else _stated(entity)
+    partners = [
+        _Partner(number, join_.on, readings)
+        for number, (join_, readings) in enumerate(zip(entity.join, others, strict=True), 1)
+    ]
+    finder = _Finder(contract, main, partners)
+    casts = []
+    kinds = {**contract.columns, "updated_at": TIME}
+    required = {*contract.key, *contract.required} - {"line_number"}
+    for name, kind in kinds.items():
+        column = columns.get(name)
+        if column is None:
+            continue
+        sources = finder.find_all(name, column)
+        casts.append(
+            cast_column(
+                name,
+                kind,
+                column,
+                sources,
+                mapping.naive_zone,
+                contract.values.get(name, ()),
+                name in required or name == "line_number",
+            )
+        )
+    header_amounts = []
+    for number, line in enumerate(entity.header_lines, 1):
+        where = f"header_lines.{line.line_kind}"
+        source = finder.find(where, (line.net_revenue,))
+        column = Column.model_validate(line.net_revenue)
+        amount = cast_column(f"header_amount_{number}", MONEY, column, (source,), "UTC")
+        casts.append(amount)
+        header_amounts.append((amount.name, line.line_kind))
+
+    notes = [note for partner in partners for note in partner.notes(connection)]
+    notes += _new_columns(entity, main, finder)
+    judged, faults = _judge(
+        main, partners, finder, casts, contract, entity, mapping, loaded_at, columns
+    )
+    delivered = [cast.name for cast in casts if cast.name in contract.columns]
+    order = finder.partition_key(columns.get("order_id"))
+    accepted = _accept(judged, contract, entity, delivered, "updated_at" in columns, mapping, order)
+    technical = {"source": quote_text(mapping.source), "source_file": quote_text(main.name)}
+    if "updated_at" not in columns:
+        technical["updated_at"] = _moment(loaded_at)
+    return EntityQuery(
+        judged,
+        accepted,
+        tuple(faults),
+        contract.name,
+        technical,
+        tuple(header_amounts),
+        tuple(notes),
+    )
+
+
+def _moment(moment: datetime) -> str:
+    return f"cast({quote_text(moment.isoformat())} as timestamptz)"
+
+
+def _stated(entity: EntityMapping) -> dict[str, Column]:
+    return {} if isinstance(entity.columns, str) else entity.columns
+
+
+def _by_name(contract: Entity, main: Reading) -> dict[str, Column]:
+    """Map every contract column that the file has under its own name."""
+    names = [name for name in (*contract.columns, "updated_at") if name not in COMPUTED_COLUMNS]
+    needed = {*contract.key, *contract.required} - {"line_number"}
+    return {
+        name: Column.model_validate(name) for name in names if name in needed or main.find(name)
+    }
+
+
+class _Partner:
+    """The files of one join, as one table with unique keys."""
+
+    def __init__(self, number: int, on: dict[str, str], readings: Sequence[Reading]) -> None:
+        self.table = f"joined_{number}"
+        self.on = on
+        self.readings = readings
+        self.names = {name for reading in readings for name in reading.types}
+        self.prefix = PurePosixPath(readings[0].name).stem
+
+    @property
+    def found(self) -> str:
+        return f"{self.table}_found"
+
+    def find(self, name: str) -> str | None:
+        spellings = {reading.find(name) for reading in self.readings}
+        return spellings.pop() if len(spellings) == 1 else None
+
+    def kind(self, name: str) -> str:
+        kinds = {reading.types.get(name, "VARCHAR") for reading in self.readings}
+        return kinds.pop() if len(kinds) == 1 else "VARCHAR"
+
+    def key_column(self, name: str) -> SourceColumn:
+        own = self.find(name)
+        if own is None:
+            found = ", ".join(sorted(self.names))
+            raise LandingError(
+                f"join: {self.prefix} has no column '{name}' to join on."
+                f"{did_you_mean(name, list(self.names))} Columns found: {found}"
+            )
+        return SourceColumn(
+            own, quote_name(own), self.kind(own), "key", self.readings[0].file_format
+        )
+
+    def keyed(self) -> str:
+        """Query of all rows with their keys as text (key_1, key_2, ...) and their place."""
+        keys = []
+        for number, name in enumerate(self.on.values(), 1):
+            column = self.key_column(name)
+            cleaned = replace(column, alias=f"({clean(column)})")
+            keys.append(f"{as_text(cleaned)} as key_{number}")
+        files = " union all by name ".join(
+            f"select {self._columns(reading)}, {LINE}, {place} as place "
+            f"from ({reading.query}) as file"
+            for place, reading in enumerate(self.readings)
+        )
+        return f"select *, {', '.join(keys)} from ({files})"
+
+    def _columns(self, reading: Reading) -> str:
+        return ", ".join(
+            f"{reading.column(name, 'file')} as {quote_name(name)}" for name in reading.types
+        )
+
+    def keys(self) -> str:
+        return ", ".join(f"key_{number}" for number in range(1, len(self.on) + 1))
+
+    def query(self) -> str:
+        """Query with one row a key: of several the last, in the order of files and lines."""
+        return (
+            f"select *, true as {self.found} from ({self.keyed()}) qualify row_number() over "
+            f"(partition by {self.keys()} order by place desc, {LINE} desc) = 1"
+        )
+
+    def notes(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
+        row = connection.execute(
+            f"select coalesce(sum(repeats - 1), 0) from "
+            f"(select count(*) as repeats from ({self.keyed()}) group by {self.keys()})"
+        ).fetchone()
+        repeated = int(row[0]) if row else 0
+        if not repeated:
+            return []
+        keys = ", ".join(self.on.values())
+        return [
+            f"join: {repeated:,} rows of {self.prefix} repeat a {keys}; the last of each was taken"
+        ]
+
+
+class _Finder:
+    """Finds the source columns that a mapping names, in a file and the files joined to it."""
+
+    def __init__(self, contract: Entity, main: Reading, partners: Sequence[_Partner]) -> None:
+        self.contract = contract
+        self.main = main
+        self.partners = partners
+        self.used: dict[tuple[str, str], SourceColumn] = {}
+
+    def find_all(self, name: str, column: Column) -> list[SourceColumn]:
+        """Find the columns that a contract column is made of."""
+        if column.from_:
+            return [self.find(f"columns.{name}", column.from_)]
+        return [self.find(f"columns.{name}", (origin,)) for origin in column.origins]
+
+    def find(self, where: str, candidates: Sequence[str]) -> SourceColumn:
+        """Find the first of several candidates.
+
+        Raises:
+            LandingError: none is there, or one is in several files.
+        """
+        for candidate in candidates:
+            found = self._find_one(where, candidate)
+            if found is not None:
+                return found
+        known = list(self.main.types) + [n for p in self.partners for n in sorted(p.names)]
+        used = {name for _, name in self.used}
+        fresh = [name for name in known if name not in used]
+        wanted = " or ".join(f"'{candidate}'" for candidate in candidates)
+        close = next((text for c in candidates if (text := did_you_mean(c, fresh))), "")
+        raise LandingError(
+            f"{where}: expected the column {wanted}, which the file does not have.{close} "
+            f"Columns found: {', '.join(known)}"
+        )
+
+    def _find_one(self, where: str, name: str) -> SourceColumn | None:
+        in_main = self.main.find(name)
+        in_partners = [
+            (partner, own)
+            for partner in self.partners
+            if (own := partner.find(name)) and own not in partner.on.values()
+        ]
+        if (in_main and in_partners) or len(in_partners) > 1:
+            places = [self.main.name] * bool(in_main) + [p.readings[0].name for p, _ in in_partners]
+            prefixed = " or ".join(f"'{PurePosixPath(place).stem}.{name}'" for place in places)
+            raise LandingError(
+                f"{where}: the column '{name}' is in {' and in '.join(places)}; write {prefixed}"
+            )
+        if in_main:
+            return self._main_column(in_main)
+        if in_partners:
+            return self._partner_column(*in_partners[0])
+        prefix, _, rest = name.partition(".")
+        if rest and prefix == PurePosixPath(self.main.name).stem and (own := self.main.find(rest)):
+            return self._main_column(own)
+        for partner in self.partners:
+            if rest and prefix == partner.prefix and (own := partner.find(rest)):
+                return self._partner_column(partner, own)
+        return None
+
+    def partition_key(self, order_id: Column | None) -> str:
+        """Return the cheapest column that tells orders apart: an integer id before its text."""
+        if order_id is not None and order_id.from_ and not order_id.values:
+            source = self.find("columns.order_id", order_id.from_)
+            if source.kind in ("SMALLINT", "INTEGER", "BIGINT", "UBIGINT", "UINTEGER"):
+                return source.alias
+        return "order_id"
+
+    def _main_column(self, own: str) -> SourceColumn:
+        kind = self.main.types.get(own, "VARCHAR")
+        return self._use("main", own, self.main.column(own, "main"), kind, self.main, None)
+
+    def _partner_column(self, partner: _Partner, own: str) -> SourceColumn:
+        keys = " and ".join(
+            f"{theirs} ' || coalesce({self.key_alias(ours)}, 'empty') || '"
+            for ours, theirs in partner.on.items()
+        )
+        explanation = f"'no row in {partner.prefix.replace(chr(39), '')} with {keys}'"
+        sql = f"{partner.table}.{quote_name(own)}"
+        return self._use(
+            partner.table,
+            own,
+            sql,
+            partner.kind(own),
+            partner.readings[0],
+            (partner.found, explanation),
+        )
+
+    def key_alias(self, name: str) -> str:
+        """Return SQL, over the cleaned rows, of the text of a column that files are joined on."""
+        own = self.main.find(name)
+        if own is None:
+            known = list(self.main.types)
+            raise LandingError(
+                f"join: expected the column '{name}' to join on, which the file does not have."
+                f"{did_you_mean(name, known)} Columns found: {', '.join(known)}"
+            )
+        return f"({as_text(self._main_column(own))})"
+
+    def _use(
+        self,
+        table: str,
+        own: str,
+        sql: str,
+        kind: str,
+        reading: Reading,
+        partner: tuple[str, str] | None,
+    ) -> SourceColumn:
+        key = (table, own)
+        if key not in self.used:
+            alias = f"s{len(self.used) + 1}"
+            self.used[key] = SourceColumn(own, sql, kind, alias, reading.file_format, partner)
+        return self.used[key]
+
+
+def _new_columns(entity: EntityMapping, main: Reading, finder: _Finder) -> list[str]:
+    """Note the columns of the file that the mapping neither uses nor ignores."""
+    known = {name for table, name in finder.used if table == "main"}
+    known |= {name.split(".")[0] for name in known}
+    ignored = {name.casefold().strip() for name in entity.ignore}
+    new = [
+        name for name in main.types if name not in known and name.casefold().strip() not in ignored
+    ]
+    if not new or main.good == 0:
+        return []
+    return [f"{main.name} has columns that the mapping does not use: {', '.join(new)}"]
+
+
+def _judge(
+    main: Reading,
+    partners: Sequence[_Partner],
+    finder: _Finder,
+    casts: Sequence[Cast],
+    contract: Entity,
+    entity: EntityMapping,
+    mapping: Mapping,
+    loaded_at: datetime,
+    columns: dict[str, Column],
+) -> tuple[str, list[Fault]]:
+    """Compose the query of all rows, cast, each with the number of its first fault."""
+    joins = ""
+    for partner in partners:
+        matches = []
+        for number, ours in enumerate(partner.on, 1):
+            finder.key_alias(ours)
+            own = finder.main.find(ours) or ours
+            column = finder.used["main", own]
+            raw = replace(column, alias=f"({clean(column)})")
+            matches.append(f"({as_text(raw)}) = {partner.table}.key_{number}")
+        joins += f" left join ({partner.query()}) as {partner.table} on {' and '.join(matches)}"
+    read = [f"main.{LINE}"]
+    read += [f"{clean(column)} as {column.alias}" for column in finder.used.values()]
+    read += [f"{partner.table}.{partner.found}" for partner in partners]
+    if main.kind == "json":
+        read.append("main.json is not null as is_record")
+    query = f"select {', '.join(read)} from ({main.query}) as main{joins}"
+
+    values = []
+    for cast in casts:
+        value = cast.value
+        stated = columns.get(cast.name)
+        if stated is not None and stated.numbered:
+            ordinal = f"row_number() over (partition by {value} order by {LINE})"
+            value = f"{value} || {quote_text(stated.separator)} || {ordinal}"
+        values.append(f"{value} as {quote_name(cast.name)}")
+    query = f"select *, {', '.join(values)} from ({query})"
+    faults = [fault for cast in casts for fault in cast.faults]
+    if contract.name == "order_lines":
+        zone = quote_text(mapping.time_zone)
+        query = f"select *, timezone({zone}, ordered_at) as ordered_at_local from ({query})"
+        label = ", ".join(columns["ordered_at"].from_) or "ordered_at"
+        faults.append(
+            Fault(
+                label,
+                f"ordered_at > {_moment(loaded_at)}",
+                "'ordered at ' || ordered_at_local || ', after the moment of the load'",
+            )
+        )
+    if main.kind == "json":
+        faults.insert(0, Fault("", "not is_record", "'not a JSON object'"))
+    branches = [
+        f"when {quote_name(name)} is null then {_SKIPPED}" for name in entity.skip_rows_without
+    ]
+    branches += [f"when {fault.condition} then {n}" for n, fault in enumerate(faults, 1)]
+    # The record as a whole is judged before any part of it.
+    if main.kind == "json" and entity.skip_rows_without:
+        branches.insert(0, "when not is_record then 1")
+    return f"select *, case {' '.join(branches)} end as fault from ({query})", faults
+
+
+def _accept(
+    judged: str,
+    contract: Entity,
+    entity: EntityMapping,
+    delivered: list[str],
+    has_updated_at: bool,
+    mapping: Mapping,
+    order: str,
+) -> str:
+    """Compose the query of the good rows in the raw table's columns."""
+    names = [*delivered, *(["updated_at"] if has_updated_at else [])]
+    values = {name: quote_name(name) for name in names}
+    if contract.name == "order_lines":
+        values["ordered_at_local"] = "ordered_at_local"
+        if "line_number" not in delivered:
+            values["line_number"] = (
+                f"cast(row_number() over (partition by {order} order by {LINE}) as integer)"
+            )
+        if mapping.currency:
+            stated = f"coalesce(currency, {quote_text(mapping.currency)})"
+            values["currency"] = stated if "currency" in delivered else quote_text(mapping.currency)
+    good = f"from ({judged}) where fault is null"
+    if not entity.one_row_per_key:
+        listed = ", ".join(f"{value} as {quote_name(name)}" for name, value in values.items())
+        return f"select {listed}, {LINE} as source_line {good}"
+    keys = [quote_name(name) for name in contract.key]
+    rest = ", ".join(
+        f"arg_max({value}, {LINE}) filter ({value} is not null) as {quote_name(name)}"
+        for name, value in values.items()
+        if name not in contract.key
+    )
+    listed = ", ".join([*keys, *([rest] if rest else []), f"max({LINE}) as source_line"])
+    return f"select {listed} {good} group by {', '.join(keys)}"

@@ -1,0 +1,390 @@
+"""Load a source's files into the raw tables: every record kept, or rejected with its reason.
+
+One transaction a source: it loads whole or not at all. Each file of each entity is one delivery; a
+file whose content was loaded before, under the same mapping, adds nothing.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from flows.load.contract import ENTITIES, Entity
+from flows.load.entity_query import EntityQuery, compose
+from flows.load.landing import LandingError, content_sha256, explain_missing, find_files
+from flows.load.mapping import Mapping
+from flows.load.reading import Reading, Workspace, quote_text, read_file
+
+_REJECT_BATCH: Final = 10_000
+
+
+class LoadError(Exception):
+    """A source cannot be loaded; the message names mapping, file, what was expected and found."""
+
+
+class TooManyRejectedRows(LoadError):  # noqa: N818 (says what happened)
+    """More of an entity's records were rejected than its mapping allows."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One file of one entity, as loaded.
+
+    Attributes:
+        load_id: of raw.loads; of the earlier load where the content is not new.
+        entity: the entity.
+        source_file: relative to the landing folder, '/' between parts.
+        records_read: records counted in the file, independently of what was made of them;
+            = rows_loaded + rows_rejected + rows_skipped.
+        rows_loaded: rows added to the raw table, derived ones apart.
+        rows_rejected: rows added to raw.rejected_rows.
+        rows_derived: lines made from header amounts, beside rows_loaded.
+        rows_skipped: no rows of this entity, or folded into a later row of their key.
+        is_new: False where the same content was loaded before; then all counts are 0.
+        notes: what a person should know: new columns, no records, repeated keys of a joined file.
+    """
+
+    load_id: int
+    entity: str
+    source_file: str
+    records_read: int
+    rows_loaded: int
+    rows_rejected: int
+    rows_derived: int
+    rows_skipped: int
+    is_new: bool
+    notes: tuple[str, ...] = ()
+
+
+def load_source(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    landing: Path,
+    run_id: str,
+    loaded_at: datetime,
+) -> list[Delivery]:
+    """Load all new deliveries of one source, in one transaction.
+
+    Args:
+        connection: to the work file; the raw tables exist (`create_raw_tables`), no transaction is
+            open.
+        mapping: the source.
+        landing: the folder that holds one folder for each source.
+        run_id: the run that loads.
+        loaded_at: the moment of the load, with its zone; orders dated later are rejected.
+
+    Returns:
+        One delivery for each file of each entity, in the order of the mapping and of the files'
+        names.
+
+    Raises:
+        LoadError: a file is missing, empty or not what the mapping expects. Nothing was loaded.
+        TooManyRejectedRows: see there. Nothing was loaded.
+    """
+    return run_load(connection, mapping, landing, run_id, loaded_at, hold_to_reject_limit)
+
+
+def run_load(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    landing: Path,
+    run_id: str,
+    loaded_at: datetime,
+    judge: Callable[[duckdb.DuckDBPyConnection, Mapping, str, list[Delivery]], None],
+) -> list[Delivery]:
+    """Load as `load_source` does; `judge` sees each entity's deliveries before they are kept."""
+    if loaded_at.tzinfo is None:
+        raise ValueError("loaded_at needs a time zone")
+    deliveries: list[Delivery] = []
+    connection.begin()
+    try:
+        with tempfile.TemporaryDirectory(prefix="regulars-load-") as folder:
+            workspace = Workspace(Path(folder))
+            for name in mapping.entities:
+                loaded = _load_entity(
+                    connection, mapping, name, landing, run_id, loaded_at, workspace
+                )
+                judge(connection, mapping, name, loaded)
+                deliveries += loaded
+        _write_statement(connection, mapping)
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    return deliveries
+
+
+def _load_entity(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    name: str,
+    landing: Path,
+    run_id: str,
+    loaded_at: datetime,
+    workspace: Workspace,
+) -> list[Delivery]:
+    """Load the files of one entity, in the order of their names."""
+    entity = mapping.entities[name]
+    where = f"Mapping {mapping.file or mapping.source}, {name}"
+    try:
+        files = find_files(landing, mapping.source, entity.files)
+        if not files:
+            if entity.optional:
+                return []
+            raise LandingError(explain_missing(landing, mapping.source, entity.files))
+        joined = [_joined_files(landing, mapping, join.files) for join in entity.join]
+    except LandingError as error:
+        raise LoadError(f"{where}: {error}") from error
+    partners = [path for paths in joined for path in paths]
+    fingerprint = mapping.fingerprint(name)
+    deliveries = []
+    for path in files:
+        source_file = path.relative_to(landing).as_posix()
+        here = f"{where}, file {source_file}"
+        content = _joint_sha256(workspace, [path, *partners])
+        earlier = connection.execute(
+            "select load_id, source_file from raw.loads where source = ? and entity = ? "
+            "and content_sha256 = ? and mapping_sha256 = ? order by load_id limit 1",
+            [mapping.source, name, content, fingerprint],
+        ).fetchone()
+        if earlier:
+            load_id, first_file = earlier
+            note = f"the content of {source_file} was loaded before (load {load_id}"
+            note += ")" if first_file == source_file else f", from {first_file})"
+            nothing = (0, 0, 0, 0, 0)
+            deliveries.append(Delivery(load_id, name, source_file, *nothing, False, (note,)))
+            continue
+        try:
+            main = read_file(connection, path, source_file, entity.format, workspace)
+            others = [
+                [
+                    read_file(
+                        connection,
+                        partner,
+                        partner.relative_to(landing).as_posix(),
+                        join.format,
+                        workspace,
+                    )
+                    for partner in paths
+                ]
+                for join, paths in zip(entity.join, joined, strict=True)
+            ]
+            query = compose(connection, mapping, ENTITIES[name], entity, main, others, loaded_at)
+            delivery = _load_file(connection, mapping, ENTITIES[name], main, others, query)
+        except LandingError as error:
+            raise LoadError(f"{here}: {error}") from error
+        except duckdb.Error as error:
+            raise LoadError(f"{here}: DuckDB could not read it: {error}") from error
+        connection.execute(
+            "insert into raw.loads by name select $load_id as load_id, $run_id as run_id, "
+            "$source as source, $entity as entity, $source_file as source_file, "
+            "$content as content_sha256, $fingerprint as mapping_sha256, $loaded_at as loaded_at, "
+            "$file_bytes as file_bytes, $records_read as records_read, "
+            "$rows_loaded as rows_loaded, "
+            "$rows_rejected as rows_rejected, $rows_derived as rows_derived, "
+            "$rows_skipped as rows_skipped",
+            {
+                "load_id": delivery.load_id,
+                "run_id": run_id,
+                "source": mapping.source,
+                "entity": name,
+                "source_file": source_file,
+                "content": content,
+                "fingerprint": fingerprint,
+                "loaded_at": loaded_at,
+                "file_bytes": path.stat().st_size,
+                "records_read": delivery.records_read,
+                "rows_loaded": delivery.rows_loaded,
+                "rows_rejected": delivery.rows_rejected,
+                "rows_derived": delivery.rows_derived,
+                "rows_skipped": delivery.rows_skipped,
+            },
+        )
+        deliveries.append(delivery)
+    return deliveries
+
+
+def _joined_files(landing: Path, mapping: Mapping, patterns: tuple[str, ...]) -> list[Path]:
+    files = find_files(landing, mapping.source, patterns)
+    if not files:
+        raise LandingError(f"join: {explain_missing(landing, mapping.source, patterns)}")
+    return files
+
+
+def _joint_sha256(workspace: Workspace, paths: list[Path]) -> str:
+    """Return the hash of a file's content, or of the contents of several."""
+    for path in paths:
+        if path not in workspace.hashes:
+            workspace.hashes[path] = content_sha256(path)
+    hashes = [workspace.hashes[path] for path in paths]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def _load_file(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    contract: Entity,
+    main: Reading,
+    others: list[list[Reading]],
+    query: EntityQuery,
+) -> Delivery:
+    """Insert one file's rows; only where some do not arrive, look at it again for the reasons."""
+    load_id = int(_scalar(connection, "select coalesce(max(load_id), 0) + 1 from raw.loads"))
+    loaded = int(_scalar(connection, query.insert(load_id)))
+    derived = sum(int(_scalar(connection, sql)) for sql in query.insert_header_lines(load_id))
+    readings = [main, *(reading for readings in others for reading in readings)]
+    malformed = sum(
+        _insert_malformed(connection, mapping, contract, load_id, reading) for reading in readings
+    )
+    faulty = skipped = 0
+    if loaded != main.good:
+        faulty, skipped, accepted = query.count(connection)
+        if faulty + skipped + accepted != main.good:
+            raise LandingError(
+                f"{main.good} records were counted, but {faulty + skipped + accepted} read; "
+                "the file changed while it was read, or this is a bug worth a report"
+            )
+        skipped += accepted - loaded
+        if faulty:
+            _insert_faulty(connection, mapping, contract, load_id, main, query)
+    notes = list(query.notes)
+    if main.good + main.malformed == 0:
+        notes.append(f"{main.name} holds no records, only a header")
+    return Delivery(
+        load_id,
+        contract.name,
+        main.name,
+        records_read=main.good + malformed,
+        rows_loaded=loaded,
+        rows_rejected=faulty + malformed,
+        rows_derived=derived,
+        rows_skipped=skipped,
+        is_new=True,
+        notes=tuple(notes),
+    )
+
+
+def _scalar(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = connection.execute(sql).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _insert_malformed(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    contract: Entity,
+    load_id: int,
+    reading: Reading,
+) -> int:
+    """Reject the records that could not be told apart; joined files' count with the delivery."""
+    if reading.numbered is None or not reading.numbered.malformed:
+        return 0
+    path = quote_text(str(reading.numbered.malformed_path))
+    connection.execute(
+        "insert into raw.rejected_rows by name select $load_id as load_id, $source as source, "
+        "$entity as entity, $source_file as source_file, source_line, reason, raw_text "
+        f"from read_parquet({path})",
+        {
+            "load_id": load_id,
+            "source": mapping.source,
+            "entity": contract.name,
+            "source_file": reading.name,
+        },
+    )
+    return reading.numbered.malformed
+
+
+def _insert_faulty(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    contract: Entity,
+    load_id: int,
+    main: Reading,
+    query: EntityQuery,
+) -> None:
+    """Reject the records whose values are at fault, with their text read again from the file."""
+    found = connection.cursor().execute(query.faulty)
+    while rows := found.fetchmany(_REJECT_BATCH):
+        texts = dict(main.records_at(connection, [row[0] for row in rows]))
+        table = pa.table(
+            {
+                "source_line": pa.array([row[0] for row in rows], pa.int64()),
+                "column_name": pa.array([row[1] for row in rows], pa.string()),
+                "reason": pa.array([row[2] for row in rows], pa.string()),
+                "raw_text": pa.array([texts.get(row[0]) for row in rows], pa.string()),
+            }
+        )
+        connection.register("regulars_rejected", table)
+        connection.execute(
+            "insert into raw.rejected_rows by name select $load_id as load_id, $source as source, "
+            "$entity as entity, $source_file as source_file, * from regulars_rejected",
+            {
+                "load_id": load_id,
+                "source": mapping.source,
+                "entity": contract.name,
+                "source_file": main.name,
+            },
+        )
+        connection.unregister("regulars_rejected")
+
+
+def hold_to_reject_limit(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, name: str, deliveries: list[Delivery]
+) -> None:
+    """Stop where an entity's new deliveries hold more rejected records than the mapping allows.
+
+    Raises:
+        TooManyRejectedRows: names the worst column, with the first line at fault.
+    """
+    new = [delivery for delivery in deliveries if delivery.is_new]
+    records = sum(delivery.records_read for delivery in new)
+    rejected = sum(delivery.rows_rejected for delivery in new)
+    if rejected <= mapping.reject_limit * records:
+        return
+    worst = connection.execute(
+        "select column_name, count(*) as rows, arg_min(source_file, (load_id, source_line)), "
+        "arg_min(source_line, (load_id, source_line)), arg_min(reason, (load_id, source_line)) "
+        "from raw.rejected_rows where load_id in (select unnest($load_ids)) "
+        "group by column_name order by rows desc, column_name limit 1",
+        {"load_ids": [delivery.load_id for delivery in new]},
+    ).fetchone()
+    assert worst is not None  # noqa: S101 (rejected > 0)
+    column, rows, file, line, reason = worst
+    at_fault = f"worst is column '{column}'" if column else "worst are malformed records"
+    raise TooManyRejectedRows(
+        f"Mapping {mapping.file or mapping.source}, {name}: {rejected:,} of {records:,} records "
+        f"were rejected, more than the limit of {mapping.reject_limit:.2%}; "
+        f"{at_fault} with {rows:,}, first in {file}, line {line}: {reason}. "
+        f"Nothing of {mapping.source} was loaded. "
+        "Mend the file or the mapping, or raise its reject_limit."
+    )
+
+
+def _write_statement(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
+    """Keep what the mapping states about its source, in place of what it stated before."""
+    connection.execute(
+        "insert or replace into raw.sources by name select $source as source, $title as title, "
+        "$time_zone as time_zone, $currency as currency, $delivers as delivers, "
+        "$complete as has_complete_history, $zero as are_zero_orders_purchases",
+        {
+            "source": mapping.source,
+            "title": mapping.title,
+            "time_zone": mapping.time_zone,
+            "currency": mapping.currency,
+            "delivers": mapping.delivers,
+            "complete": mapping.has_complete_history,
+            "zero": mapping.are_zero_orders_purchases,
+        },
+    )
+    connection.execute("delete from raw.margin_rates where source = ?", [mapping.source])
+    for category, rate in mapping.margin_rates.items():
+        connection.execute(
+            "insert into raw.margin_rates values (?, ?, ?)",
+            [mapping.source, None if category == "default" else category, rate],
+        )

@@ -1,0 +1,417 @@
+"""Find the records of a text file: each with its physical line, none lost, none guessed.
+
+DuckDB's reader is fast but is not asked to judge: it knows neither GB18030 nor physical lines, and
+a bad record can make it miss good ones. So one streaming pass over each text file decides what a
+record is and writes the good ones, as UTF-8 with the physical line number in front, to a temporary
+file that DuckDB then reads in parallel. Stretches of a file without quotes, which is nearly all of
+most files, go through in bulk; only the others are parsed record by record.
+"""
+
+import codecs
+import csv
+import io
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final, NamedTuple, TextIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flows.load.mapping import FileFormat
+
+BATCH_CHARACTERS: Final = 8 * 2**20
+MAXIMUM_RECORD: Final = 1_000_000  # characters; DuckDB's reader is told twice as many and more
+MALFORMED_SCHEMA: Final = pa.schema(
+    [("source_line", pa.int64()), ("reason", pa.string()), ("raw_text", pa.string())]
+)
+_MALFORMED_BATCH: Final = 10_000
+_UNDECODABLE: Final = range(0xDC00, 0xDD00)
+
+
+def _keep_undecodable(error: UnicodeError) -> tuple[str, int]:
+    """Decode a byte that is not text as the lone surrogate U+DC00 + byte, and go on behind it."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return chr(_UNDECODABLE.start + error.object[error.start]), error.start + 1
+
+
+codecs.register_error("regulars.keep", _keep_undecodable)
+
+
+class HeaderError(Exception):
+    """The first record of a file cannot be its header."""
+
+
+@dataclass(frozen=True)
+class NumberedRecords:
+    """A text file's good records, numbered, and an account of all of them.
+
+    Attributes:
+        path: UTF-8 file of `source_line`, then the fields, without a header.
+        malformed_path: Parquet file of MALFORMED_SCHEMA with the records that are not in `path`.
+        columns: the names of the fields.
+        delimiter: between the fields of `path`.
+        quote: around fields of `path`; None where there is no quoting.
+        is_quoted: whether any record holds a quote.
+        good: records in `path`.
+        malformed: records in `malformed_path`.
+    """
+
+    path: Path
+    malformed_path: Path
+    columns: tuple[str, ...]
+    delimiter: str
+    quote: str | None
+    is_quoted: bool
+    good: int
+    malformed: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How records are laid out in a text file; `delimiter` None means runs of blanks."""
+
+    encoding: str
+    delimiter: str | None
+    quote: str | None
+
+    @classmethod
+    def of(cls, file_format: FileFormat, delimiter: str) -> "Layout":
+        """Take the layout from a mapping, with the delimiter that the file's ending implies."""
+        chosen = file_format.delimiter or delimiter
+        if chosen == "blanks":
+            return cls(file_format.encoding, None, None)
+        return cls(file_format.encoding, chosen, file_format.quote)
+
+
+class Record(NamedTuple):
+    """One record that needed a closer look.
+
+    Attributes:
+        line: physical line, from 1, where it begins.
+        text: as delivered, without its line end.
+        fields: None where it cannot be told apart.
+        reason: why not.
+    """
+
+    line: int
+    text: str
+    fields: list[str] | None
+    reason: str | None = None
+
+
+def open_text(path: Path, encoding: str) -> TextIO:
+    """Open a text file so that no line end is translated and no byte stops the reading."""
+    codec = {"utf-8": "utf-8-sig", "gbk": "gb18030"}.get(encoding, encoding)
+    return path.open(encoding=codec, errors="regulars.keep", newline="")
+
+
+def escape_undecodable(text: str) -> str:
+    r"""Show bytes that are not text as \x81 and NUL as \x00, so that the text can be stored."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return "".join(
+        f"\\x{ord(character) % 256:02x}" if ord(character) in (0, *_UNDECODABLE) else character
+        for character in text
+    )
+
+
+def is_storable(text: str) -> bool:
+    """Tell whether every byte of it was text, and none was NUL."""
+    if "\0" in text:
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def split_records(
+    stream: TextIO, lines: list[str], first_line: int, layout: Layout
+) -> Iterator[Record]:
+    """Split lines into records, reading on from the stream where the last one is not yet complete.
+
+    Quoting is RFC 4180's with a doubled quote inside; a quote inside an unquoted field is itself. A
+    quote that never closes, or closes before the field ends, makes its *first line* a malformed
+    record, and reading goes on at the next line: one bad line must not swallow the good ones below
+    it.
+    """
+    pending = deque(lines)
+    taken: list[str] = []
+
+    def feed() -> Iterator[str]:
+        while text := pending.popleft() if pending else stream.readline():
+            taken.append(text)
+            yield text
+
+    if layout.delimiter is None or layout.quote is None:
+        for line, text in enumerate(lines, first_line):
+            record = text.rstrip("\r\n")
+            yield Record(line, record, record.split(layout.delimiter))
+        return
+
+    def parser() -> Iterator[list[str]]:
+        return csv.reader(
+            feed(), delimiter=layout.delimiter or ",", quotechar=layout.quote, strict=True
+        )
+
+    rows = parser()
+    line = first_line
+    while pending:
+        taken.clear()
+        try:
+            fields: list[str] | None = next(rows)
+            reason = None
+        except csv.Error as error:
+            fields, reason = None, _plain_reason(str(error))
+            pending.extendleft(reversed(taken[1:]))
+            del taken[1:]
+            rows = parser()
+        yield Record(line, "".join(taken).rstrip("\r\n"), fields, reason)
+        line += len(taken)
+
+
+def _plain_reason(error: str) -> str:
+    if "unexpected end of data" in error:
+        return "a quote is opened and never closed"
+    if "expected after" in error:
+        return "text after a closing quote"
+    return error
+
+
+def read_header(
+    stream: TextIO, file_format: FileFormat, layout: Layout
+) -> tuple[tuple[str, ...], int]:
+    """Read the names of the columns and leave the stream at the first record.
+
+    Returns:
+        The names (from the mapping where it states them), and the physical line of the first
+        record.
+
+    Raises:
+        HeaderError: the first record is no header.
+    """
+    line = 1
+    names = file_format.column_names
+    if not file_format.header and names:
+        return names, line
+    while text := stream.readline():
+        record = next(split_records(stream, [text], line, layout))
+        if record.text.strip():
+            break
+        line += 1
+    else:
+        return names or (), line
+    if record.fields is None or not is_storable(record.text):
+        reason = record.reason or f"holds bytes that are not {layout.encoding} text"
+        raise HeaderError(f"line {line} {reason}: {escape_undecodable(record.text)[:200]}")
+    following = line + 1 + _line_ends(record.text)
+    if not file_format.header:
+        return tuple(f"column_{n}" for n in range(1, len(record.fields) + 1)), line
+    return names or _unique_names(record.fields), following
+
+
+def _line_ends(text: str) -> int:
+    return text.count("\n") + text.replace("\r\n", "").count("\r")
+
+
+def _unique_names(fields: list[str]) -> tuple[str, ...]:
+    names: list[str] = []
+    for position, field in enumerate(fields, 1):
+        name = base = field.strip().lstrip("\ufeff") or f"column_{position}"
+        number = 1
+        # DuckDB does not tell names apart by case.
+        while name.casefold() in {other.casefold() for other in names}:
+            number += 1
+            name = f"{base}_{number}"
+        names.append(name)
+    return tuple(names)
+
+
+def number_records(
+    path: Path, file_format: FileFormat, layout: Layout, target: Path
+) -> NumberedRecords:
+    """Write a text file's good records, numbered, to `target`, and the malformed ones beside it.
+
+    A record is malformed where its number of fields is not the header's, where its quoting is
+    broken, where a byte is not text in the stated encoding or is NUL, or where it is longer than
+    MAXIMUM_RECORD. Lines with nothing on them are no records.
+
+    Raises:
+        HeaderError: the first record is no header.
+    """
+    malformed_path = target.with_suffix(".malformed.parquet")
+    with open_text(path, layout.encoding) as stream:
+        columns, line = read_header(stream, file_format, layout)
+    delimiter = layout.delimiter or " "
+    separators = len(columns) - 1
+    good = malformed = 0
+    is_quoted = False
+    with (
+        open_text(path, layout.encoding) as stream,
+        target.open("wb") as out,
+        pq.ParquetWriter(malformed_path, MALFORMED_SCHEMA) as malformed_out,
+    ):
+        for _ in islice(_physical_lines(stream), line - 1):
+            pass
+        bad: list[Record] = []
+        while batch := stream.readlines(BATCH_CHARACTERS):
+            simple = _number_simple(batch, line, layout, separators)
+            if simple is not None:
+                out.write(simple)
+                good += len(batch)
+                line += len(batch)
+                continue
+            quoted = _number_quoted(batch, line, layout, len(columns))
+            if quoted is not None:
+                is_quoted = True
+                out.write(quoted)
+                good += len(batch)
+                line += len(batch)
+                continue
+            parts = []
+            for record in split_records(stream, batch, line, layout):
+                line = record.line + 1 + _line_ends(record.text)
+                if _is_blank(record, len(columns)):
+                    continue
+                reason = record.reason or _fault(record, len(columns), layout.encoding)
+                if reason or record.fields is None:
+                    malformed += 1
+                    bad.append(Record(record.line, record.text, None, reason))
+                    if len(bad) == _MALFORMED_BATCH:
+                        _write_malformed(malformed_out, bad)
+                        bad.clear()
+                    continue
+                good += 1
+                parts.append(f"{record.line}{delimiter}")
+                if layout.quote and layout.quote in record.text:
+                    is_quoted = True
+                    quote = layout.quote
+                    parts.append(
+                        delimiter.join(
+                            f"{quote}{field.replace(quote, quote * 2)}{quote}"
+                            for field in record.fields
+                        )
+                    )
+                else:
+                    parts.append(delimiter.join(record.fields))
+                parts.append("\n")
+            out.write("".join(parts).encode())
+        _write_malformed(malformed_out, bad)
+    return NumberedRecords(
+        target, malformed_path, columns, delimiter, layout.quote, is_quoted, good, malformed
+    )
+
+
+def _physical_lines(stream: TextIO) -> Iterator[str]:
+    return iter(stream.readline, "")
+
+
+def _number_simple(
+    batch: list[str], first_line: int, layout: Layout, separators: int
+) -> bytes | None:
+    """Number the lines of a batch in bulk; None where any of them needs a closer look."""
+    if layout.delimiter is None:
+        return None
+    text = "".join(batch)
+    if "\0" in text or (layout.quote is not None and layout.quote in text):
+        return None
+    delimiter = layout.delimiter
+    records = [line.rstrip("\r\n") for line in batch]
+    if {record.count(delimiter) for record in records} != {separators} or "" in records:
+        return None
+    if max(map(len, records)) > MAXIMUM_RECORD:
+        return None
+    numbered = [f"{line}{delimiter}{record}\n" for line, record in enumerate(records, first_line)]
+    try:
+        return "".join(numbered).encode()
+    except UnicodeEncodeError:
+        return None
+
+
+def _number_quoted(batch: list[str], first_line: int, layout: Layout, columns: int) -> bytes | None:
+    """Number a batch in bulk where every line is a sound record; None where one is not.
+
+    As many rows as lines means one line each. They are written anew, so that quotes that were bare
+    inside a field reach DuckDB in the one form on which all readers agree.
+    """
+    if layout.delimiter is None or layout.quote is None or "\0" in "".join(batch):
+        return None
+    if max(map(len, batch)) > MAXIMUM_RECORD:
+        return None
+    delimiter, quote = layout.delimiter, layout.quote
+    try:
+        rows = list(csv.reader(batch, delimiter=delimiter, quotechar=quote, strict=True))
+        if len(rows) != len(batch) or set(map(len, rows)) != {columns} or not all(map(any, rows)):
+            return None
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, delimiter=delimiter, quotechar=quote, lineterminator="\n")
+        writer.writerows([line, *row] for line, row in enumerate(rows, first_line))
+        return text.getvalue().encode()
+    except (csv.Error, UnicodeEncodeError):
+        return None
+
+
+def _is_blank(record: Record, columns: int) -> bool:
+    return not record.text or (columns > 1 and not record.text.strip(" \t"))
+
+
+def _fault(record: Record, columns: int, encoding: str) -> str | None:
+    """Say what is wrong with a record that could be told apart, if anything is."""
+    if not is_storable(record.text):
+        if "\0" in record.text:
+            return "holds a NUL byte"
+        return f"holds bytes that are not {encoding} text"
+    if len(record.text) > MAXIMUM_RECORD:
+        return f"is longer than {MAXIMUM_RECORD:,} characters"
+    if record.fields is not None and len(record.fields) != columns:
+        return f"has {len(record.fields)} fields, expected {columns}"
+    return None
+
+
+def _write_malformed(out: pq.ParquetWriter, records: list[Record]) -> None:
+    rows = [
+        {
+            "source_line": record.line,
+            "reason": record.reason,
+            "raw_text": escape_undecodable(record.text),
+        }
+        for record in records
+    ]
+    out.write_table(pa.Table.from_pylist(rows, schema=MALFORMED_SCHEMA))
+
+
+def raw_texts(
+    path: Path, file_format: FileFormat, layout: Layout, lines: list[int]
+) -> Iterator[tuple[int, str]]:
+    """Read again the records that begin on the given physical lines, as delivered.
+
+    Args:
+        path: the text file.
+        file_format: as it was read.
+        layout: as it was read.
+        lines: ascending physical lines where records begin.
+
+    Yields:
+        The line and the record's text.
+    """
+    wanted = deque(lines)
+    with open_text(path, layout.encoding) as stream:
+        line = 1
+        while wanted and (batch := stream.readlines(BATCH_CHARACTERS)):
+            if wanted[0] >= line + len(batch) and not (
+                layout.quote and layout.quote in "".join(batch)
+            ):
+                line += len(batch)
+                continue
+            for record in split_records(stream, batch, line, layout):
+                line = record.line + 1 + _line_ends(record.text)
+                while wanted and wanted[0] <= record.line:
+                    if wanted.popleft() == record.line:
+                        yield record.line, escape_undecodable(record.text)

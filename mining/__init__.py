@@ -1,0 +1,1 @@
+"""Data mining over the star schema: pure functions, tables in, tables out."""

@@ -1,0 +1,119 @@
+with campaigns as (
+
+    select * from {{ ref('stg_campaigns') }}
+
+),
+
+order_lines as (
+
+    select * from {{ ref('fct_order_lines') }}
+
+),
+
+campaign_contacts as (
+
+    select * from {{ ref('fct_campaign_contacts') }}
+
+),
+
+coupon_redemptions as (
+
+    select * from {{ ref('fct_coupon_redemptions') }}
+
+),
+
+newest_campaigns as (
+
+    select *
+    from campaigns
+    qualify row_number() over (
+        partition by campaign_id
+        order by updated_at desc, load_id desc, source_line desc
+    ) = 1
+
+),
+
+seen_campaigns as (
+
+    select
+        campaign_id,
+        source
+    from order_lines
+
+    union all
+
+    select
+        campaign_id,
+        source
+    from campaign_contacts
+
+    union all
+
+    select
+        campaign_id,
+        source
+    from coupon_redemptions
+
+),
+
+inferred_campaigns as (
+
+    select
+        campaign_id,
+        min(source) as source
+    from seen_campaigns
+    where
+        campaign_id <> 'unknown'
+        and campaign_id not in (select campaign_id from newest_campaigns)
+    group by campaign_id
+
+),
+
+members as (
+
+    select
+        *,
+        false as is_inferred
+    from newest_campaigns
+
+    union all by name
+
+    select
+        *,
+        true as is_inferred
+    from inferred_campaigns
+
+    union all by name
+
+    select
+        'unknown' as campaign_id,
+        false as is_inferred
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        campaign_id,
+        source,
+
+        ---------- texts
+        name,
+        kind,
+        channel,
+
+        ---------- dates
+        starts_on,
+        ends_on,
+
+        ---------- flags
+        is_inferred,
+
+        ---------- numerics
+        cost
+    from members
+
+)
+
+select * from final

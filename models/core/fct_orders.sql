@@ -1,0 +1,147 @@
+with order_lines as (
+
+    select * from {{ ref('fct_order_lines') }}
+
+),
+
+sources as (
+
+    select * from {{ ref('stg_sources') }}
+
+),
+
+-- A cancelled line counts nothing in the amounts of its order.
+flagged_lines as (
+
+    select
+        *,
+        line_kind = 'merchandise' and not is_cancelled as is_merchandise
+    from order_lines
+
+),
+
+orders as (
+
+    select
+        order_id,
+        min(source) as source,
+        -- a line that does not know its customer does not speak for its order
+        coalesce(min(nullif(customer_id, 'anonymous')), 'anonymous')
+            as customer_id,
+        coalesce(min(nullif(store_id, 'unknown')), 'unknown') as store_id,
+        coalesce(min(nullif(channel, 'unknown')), 'unknown') as channel,
+        coalesce(min(nullif(employee_id, 'unknown')), 'unknown') as employee_id,
+        coalesce(min(nullif(campaign_id, 'unknown')), 'unknown') as campaign_id,
+        min(order_date) as order_date,
+        min(ordered_at) as ordered_at,
+        min(ordered_at_local) as ordered_at_local,
+        bool_and(is_cancelled) as is_cancelled,
+        count(*) as line_count,
+        -- with a filter clause this takes twice as long
+        count(distinct case when is_merchandise then product_id end)
+            as product_count,
+        sum(quantity) filter (where is_merchandise) as units,
+        sum(discount_amount) filter (where is_merchandise and not is_return)
+            as discount_amount,
+        sum(net_revenue) filter (where is_merchandise)
+            as merchandise_revenue,
+        sum(net_revenue) filter (
+            where not is_cancelled and line_kind = 'shipping'
+        ) as shipping_revenue,
+        sum(net_revenue) filter (
+            where not is_cancelled and line_kind = 'tax'
+        ) as tax_revenue,
+        sum(net_revenue) filter (
+            where not is_cancelled and line_kind = 'gift_card'
+        ) as gift_card_revenue,
+        sum(net_revenue) filter (
+            where not is_cancelled and line_kind = 'points'
+        ) as points_revenue,
+        sum(net_revenue) filter (
+            where not is_cancelled and line_kind = 'other'
+        ) as other_revenue,
+        sum(net_revenue) filter (where not is_cancelled) as net_revenue,
+        sum(net_revenue) filter (where is_merchandise and is_return)
+            as returned_revenue,
+        -- null without own merchandise: such an order is no purchase
+        sum(net_revenue) filter (
+            where is_merchandise and returned_order_id is null
+        ) as own_merchandise_revenue,
+        sum(margin) filter (where is_merchandise) as margin,
+        count(*) filter (where is_merchandise and margin_basis = 'cost')
+            as cost_lines,
+        count(*) filter (where is_merchandise and margin_basis = 'rate')
+            as rate_lines,
+        count(*) filter (where is_merchandise and margin_basis = 'none')
+            as lines_without_margin
+    from flagged_lines
+    group by order_id
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        orders.order_id,
+        orders.source,
+        orders.customer_id,
+        orders.store_id,
+        orders.channel,
+        orders.employee_id,
+        orders.campaign_id,
+
+        ---------- dates
+        orders.order_date,
+        orders.ordered_at,
+        orders.ordered_at_local,
+
+        ---------- flags
+        case when orders.is_cancelled then 'cancelled' else 'completed' end
+            as order_status,
+        orders.is_cancelled,
+        coalesce(
+            orders.own_merchandise_revenue > 0
+            or (
+                orders.own_merchandise_revenue = 0
+                and sources.are_zero_orders_purchases
+            ),
+            false
+        ) as is_purchase,
+
+        ---------- numerics
+        orders.line_count,
+        orders.product_count,
+        coalesce(orders.units, 0)::decimal(18, 4) as units,
+        coalesce(orders.discount_amount, 0)::decimal(18, 4)
+            as discount_amount,
+        coalesce(orders.merchandise_revenue, 0)::decimal(18, 4)
+            as merchandise_revenue,
+        coalesce(orders.shipping_revenue, 0)::decimal(18, 4)
+            as shipping_revenue,
+        coalesce(orders.tax_revenue, 0)::decimal(18, 4) as tax_revenue,
+        coalesce(orders.gift_card_revenue, 0)::decimal(18, 4)
+            as gift_card_revenue,
+        coalesce(orders.points_revenue, 0)::decimal(18, 4)
+            as points_revenue,
+        coalesce(orders.other_revenue, 0)::decimal(18, 4) as other_revenue,
+        coalesce(orders.net_revenue, 0)::decimal(18, 4) as net_revenue,
+        coalesce(orders.returned_revenue, 0)::decimal(18, 4)
+            as returned_revenue,
+        case
+            when orders.lines_without_margin = 0
+                then orders.margin::decimal(18, 4)
+        end as margin,
+        case
+            when orders.lines_without_margin > 0 then 'none'
+            when orders.cost_lines > 0 and orders.rate_lines > 0 then 'mixed'
+            when orders.cost_lines > 0 then 'cost'
+            when orders.rate_lines > 0 then 'rate'
+        end as margin_basis
+    from orders
+    left join sources
+        on orders.source = sources.source
+
+)
+
+select * from final

@@ -1,0 +1,75 @@
+{%- set item_level = var('mining_item_level') -%}
+{%- set item_column = 'product_id' if item_level == 'product' else item_level -%}
+with order_lines as (
+
+    select * from {{ ref('int_counted_order_lines') }}
+
+),
+
+orders as (
+
+    select * from {{ ref('int_counted_orders') }}
+
+),
+
+products as (
+
+    select * from {{ ref('dim_products') }}
+
+),
+
+excluded_items as (
+
+    select * from {{ ref('excluded_items') }}
+
+),
+
+excluded_products as (
+
+    select products.product_id
+    from products
+    inner join excluded_items
+        on
+            products.source = coalesce(excluded_items.source, products.source)
+            and excluded_items.item = case excluded_items.item_level
+                when 'product' then products.product_id
+                when 'product_type' then products.product_type
+                when 'category' then products.category
+                when 'department' then products.department
+                when 'brand' then products.brand
+            end
+
+),
+
+product_items as (
+
+    select
+        product_id,
+        {{ item_column }} as item
+    from products
+    where
+        product_id <> 'unknown'
+        and {{ item_column }} is not null
+        and product_id not in (select product_id from excluded_products)
+
+),
+
+final as (
+
+    select distinct
+        order_lines.order_id,
+        product_items.item
+    from order_lines
+    inner join product_items
+        on order_lines.product_id = product_items.product_id
+    where
+        order_lines.line_kind = 'merchandise'
+        and order_lines.quantity > 0
+        and order_lines.order_id in (
+            select order_id from orders
+            where is_purchase
+        )
+
+)
+
+select * from final

@@ -1,0 +1,50 @@
+-- Only orders that came in more than one delivery, so mostly few or none.
+with order_lines as (
+
+    select * from {{ ref('stg_order_lines') }}
+
+),
+
+sources as (
+
+    select * from {{ ref('stg_sources') }}
+
+),
+
+loads as (
+
+    select * from {{ ref('stg_loads') }}
+
+),
+
+-- A source that delivered once has nothing to compare: its lines are not read.
+sources_to_compare as (
+
+    select source
+    from loads
+    where
+        entity = 'order_lines'
+        and source not in (
+            select source from sources
+            where delivers = 'lines'
+        )
+    group by source
+    having count(*) > 1
+
+),
+
+-- The greatest (updated_at, load_id) of an order's lines belongs to the load
+-- of the greatest (max(updated_at), load_id).
+final as (
+
+    select
+        order_id,
+        max({ 'updated_at': updated_at, 'load_id': load_id }).load_id as load_id
+    from order_lines
+    where source in (select source from sources_to_compare)
+    group by order_id
+    having min(load_id) <> max(load_id)
+
+)
+
+select * from final

@@ -1,0 +1,230 @@
+{%- set reporting_currency = var('reporting_currency') -%}
+-- Every current line with its kind, its rate, its revenue and its margin.
+with order_lines as (
+
+    select * from {{ ref('int_current_order_lines') }}
+
+),
+
+sources as (
+
+    select * from {{ ref('stg_sources') }}
+
+),
+
+products as (
+
+    select * from {{ ref('int_products') }}
+
+),
+
+product_line_kinds as (
+
+    select * from {{ ref('int_product_line_kinds') }}
+
+),
+
+margin_rates as (
+
+    select * from {{ ref('stg_margin_rates') }}
+
+),
+
+orders_over_midnight as (
+
+    select * from {{ ref('int_orders_over_midnight') }}
+
+),
+
+returned_orders as (
+
+    select * from {{ ref('int_returned_orders') }}
+
+),
+
+exchange_rates as (
+
+    select * from {{ ref('int_daily_exchange_rates') }}
+
+),
+
+source_terms as (
+
+    select
+        sources.source,
+        sources.currency,
+        margin_rates.margin_rate
+    from sources
+    left join margin_rates
+        on
+            sources.source = margin_rates.source
+            and margin_rates.category is null
+
+),
+
+-- Kept small: only products that say anything of their own about a line.
+product_terms as (
+
+    select
+        coalesce(products.product_id, product_line_kinds.product_id)
+            as product_id,
+        product_line_kinds.line_kind,
+        products.unit_cost,
+        margin_rates.margin_rate
+    from products
+    left join margin_rates
+        on
+            products.source = margin_rates.source
+            and products.category = margin_rates.category
+    full join product_line_kinds
+        on products.product_id = product_line_kinds.product_id
+    where
+        product_line_kinds.line_kind is not null
+        or products.unit_cost is not null
+        or margin_rates.margin_rate is not null
+
+),
+
+lines_with_terms as (
+
+    select
+        order_lines.* exclude (line_kind, currency, unit_cost, net_revenue),
+        coalesce(
+            orders_over_midnight.order_date,
+            order_lines.ordered_at_local::date
+        ) as order_date,
+        coalesce(order_lines.order_status = 'cancelled', false)
+            as is_cancelled,
+        coalesce(
+            order_lines.line_kind, product_terms.line_kind, 'merchandise'
+        ) as line_kind,
+        coalesce(order_lines.currency, source_terms.currency) as currency,
+        coalesce(order_lines.unit_cost, product_terms.unit_cost) as unit_cost,
+        coalesce(product_terms.margin_rate, source_terms.margin_rate)
+            as margin_rate,
+        coalesce(
+            order_lines.net_revenue,
+            (order_lines.quantity * order_lines.unit_price)::decimal(18, 4)
+            - coalesce(order_lines.discount_amount, 0)
+        ) as net_revenue
+    from order_lines
+    left join source_terms
+        on order_lines.source = source_terms.source
+    left join product_terms
+        on order_lines.product_id = product_terms.product_id
+    left join orders_over_midnight
+        on order_lines.order_id = orders_over_midnight.order_id
+
+),
+
+{%- if reporting_currency %}
+
+    lines_with_rate as (
+
+        select
+            lines_with_terms.*,
+            case
+                when lines_with_terms.currency = '{{ reporting_currency }}'
+                    then 1::decimal(18, 8)
+                else exchange_rates.rate
+            end as exchange_rate
+        from lines_with_terms
+        -- a return takes the rate of its original order
+        left join returned_orders
+            on lines_with_terms.returned_order_id = returned_orders.order_id
+        left join exchange_rates
+            on
+                lines_with_terms.currency = exchange_rates.currency
+                and coalesce(
+                    returned_orders.order_date, lines_with_terms.order_date
+                ) = exchange_rates.on_date
+
+    ),
+{%- else %}
+
+    lines_with_rate as (
+
+        select
+            *,
+            1::decimal(18, 8) as exchange_rate
+        from lines_with_terms
+
+    ),
+{%- endif %}
+
+converted_lines as (
+
+    select
+        * exclude (net_revenue, unit_price, discount_amount),
+        {{ to_reporting_currency('unit_price') }} as unit_price,
+        coalesce({{ to_reporting_currency('discount_amount') }}, 0)
+            as discount_amount,
+        {{ to_reporting_currency('net_revenue') }} as net_revenue,
+        case
+            when line_kind = 'merchandise'
+                then
+                    {{ to_reporting_currency(
+                        '(quantity * unit_cost)::decimal(18, 4)'
+                    ) }}
+        end as cost_amount,
+        case
+            when line_kind <> 'merchandise' then null
+            when quantity * unit_cost is not null then 'cost'
+            when margin_rate is not null then 'rate'
+            else 'none'
+        end as margin_basis
+    from lines_with_rate
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        order_id,
+        line_number,
+        source,
+        coalesce(customer_id, 'anonymous') as customer_id,
+        coalesce(product_id, 'unknown') as product_id,
+        coalesce(store_id, 'unknown') as store_id,
+        coalesce(channel, 'unknown') as channel,
+        coalesce(employee_id, 'unknown') as employee_id,
+        coalesce(campaign_id, 'unknown') as campaign_id,
+        returned_order_id,
+
+        ---------- texts
+        line_kind,
+        currency,
+        margin_basis,
+
+        ---------- dates
+        order_date,
+        -- not timezone('UTC', ...), which is 25 times slower
+        make_timestamp(epoch_us(ordered_at)) as ordered_at,
+        ordered_at_local,
+
+        ---------- flags
+        line_kind = 'merchandise'
+        and (returned_order_id is not null or net_revenue < 0) as is_return,
+        is_cancelled,
+
+        ---------- numerics
+        quantity,
+        unit_price,
+        discount_amount,
+        net_revenue,
+        cost_amount,
+        case margin_basis
+            when 'cost' then net_revenue - cost_amount
+            when 'rate' then (net_revenue * margin_rate)::decimal(18, 4)
+        end as margin,
+        exchange_rate,
+
+        ---------- delivery
+        load_id,
+        source_line
+    from converted_lines
+
+)
+
+select * from final

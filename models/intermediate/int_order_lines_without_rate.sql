@@ -1,0 +1,27 @@
+-- Lines that cannot be valued. They stay out of the facts and are listed here.
+with order_lines as (
+
+    select * from {{ ref('int_order_lines') }}
+
+),
+
+final as (
+
+    select
+        order_id,
+        line_number,
+        source,
+        currency,
+        order_date,
+        case
+            when exchange_rate is null then 'no exchange rate'
+            else 'no net revenue'
+        end as reason,
+        load_id,
+        source_line
+    from order_lines
+    where exchange_rate is null or net_revenue is null
+
+)
+
+select * from final

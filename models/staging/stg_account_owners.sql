@@ -1,0 +1,28 @@
+with source_rows as (
+
+    select * from {{ source('raw', 'account_owners') }}
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        source,
+        source || ':' || customer_id as customer_id,
+        source || ':' || employee_id as employee_id,
+
+        ---------- dates
+        owned_from,
+        owned_to,
+
+        ---------- delivery
+        updated_at,
+        load_id,
+        source_file,
+        source_line
+    from source_rows
+
+)
+
+select * from final

@@ -1,0 +1,36 @@
+with source_rows as (
+
+    select * from {{ source('raw', 'campaign_contacts') }}
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        source,
+        source || ':' || campaign_id as campaign_id,
+        source || ':' || customer_id as customer_id,
+        customer_id as source_customer_id,
+
+        ---------- flags
+        is_holdout,
+
+        ---------- numerics
+        cost,
+
+        ---------- dates
+        contacted_at,
+        opened_at,
+        clicked_at,
+
+        ---------- delivery
+        updated_at,
+        load_id,
+        source_file,
+        source_line
+    from source_rows
+
+)
+
+select * from final

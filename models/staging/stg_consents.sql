@@ -1,0 +1,32 @@
+with source_rows as (
+
+    select * from {{ source('raw', 'consents') }}
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        source,
+        source || ':' || customer_id as customer_id,
+
+        ---------- texts
+        channel,
+
+        ---------- flags
+        is_given,
+
+        ---------- dates
+        given_at,
+
+        ---------- delivery
+        updated_at,
+        load_id,
+        source_file,
+        source_line
+    from source_rows
+
+)
+
+select * from final

@@ -1,0 +1,35 @@
+with source_rows as (
+
+    select * from {{ source('raw', 'costs') }}
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        source,
+        source || ':' || cost_id as cost_id,
+        source || ':' || customer_id as customer_id,
+        source || ':' || store_id as store_id,
+        source || ':' || employee_id as employee_id,
+
+        ---------- texts
+        kind,
+
+        ---------- numerics
+        amount,
+
+        ---------- dates
+        occurred_on,
+
+        ---------- delivery
+        updated_at,
+        load_id,
+        source_file,
+        source_line
+    from source_rows
+
+)
+
+select * from final

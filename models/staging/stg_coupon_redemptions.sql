@@ -1,0 +1,33 @@
+with source_rows as (
+
+    select * from {{ source('raw', 'coupon_redemptions') }}
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        source,
+        source || ':' || coupon_id as coupon_id,
+        source || ':' || customer_id as customer_id,
+        customer_id as source_customer_id,
+        source || ':' || campaign_id as campaign_id,
+        source || ':' || order_id as order_id,
+
+        ---------- numerics
+        amount,
+
+        ---------- dates
+        redeemed_at,
+
+        ---------- delivery
+        updated_at,
+        load_id,
+        source_file,
+        source_line
+    from source_rows
+
+)
+
+select * from final

@@ -1,0 +1,48 @@
+with source_rows as (
+
+    select * from {{ source('raw', 'customers') }}
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        source,
+        source || ':' || customer_id as customer_id,
+        customer_id as source_customer_id,
+        business_id,
+        source || ':' || referred_by as referred_by,
+
+        ---------- texts
+        name,
+        given_name,
+        family_name,
+        sex,
+        email,
+        phone,
+        address,
+        city,
+        region,
+        country,
+        income_band,
+        household,
+        acquisition_channel,
+
+        ---------- flags
+        is_prospect,
+
+        ---------- dates
+        birth_date,
+        acquired_at,
+
+        ---------- delivery
+        updated_at,
+        load_id,
+        source_file,
+        source_line
+    from source_rows
+
+)
+
+select * from final

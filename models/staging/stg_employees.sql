@@ -1,0 +1,33 @@
+with source_rows as (
+
+    select * from {{ source('raw', 'employees') }}
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        source,
+        source || ':' || employee_id as employee_id,
+        source || ':' || store_id as store_id,
+        source || ':' || manager_id as manager_id,
+
+        ---------- texts
+        name,
+        role,
+
+        ---------- dates
+        hired_on,
+        left_on,
+
+        ---------- delivery
+        updated_at,
+        load_id,
+        source_file,
+        source_line
+    from source_rows
+
+)
+
+select * from final

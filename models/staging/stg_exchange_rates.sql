@@ -1,0 +1,31 @@
+with source_rows as (
+
+    select * from {{ source('raw', 'exchange_rates') }}
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        source,
+
+        ---------- texts
+        currency,
+
+        ---------- numerics
+        rate,
+
+        ---------- dates
+        on_date,
+
+        ---------- delivery
+        updated_at,
+        load_id,
+        source_file,
+        source_line
+    from source_rows
+
+)
+
+select * from final

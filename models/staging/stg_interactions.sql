@@ -1,0 +1,45 @@
+with source_rows as (
+
+    select * from {{ source('raw', 'interactions') }}
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        source,
+        source || ':' || interaction_id as interaction_id,
+        source || ':' || customer_id as customer_id,
+        source || ':' || employee_id as employee_id,
+        source || ':' || order_id as order_id,
+
+        ---------- texts
+        channel,
+        kind,
+        begun_by,
+        cause,
+
+        ---------- flags
+        is_loop_closed,
+
+        ---------- numerics
+        steps,
+        rating,
+        compensation_amount,
+
+        ---------- dates
+        opened_at,
+        answered_at,
+        resolved_at,
+
+        ---------- delivery
+        updated_at,
+        load_id,
+        source_file,
+        source_line
+    from source_rows
+
+)
+
+select * from final

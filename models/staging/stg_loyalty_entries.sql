@@ -1,0 +1,35 @@
+with source_rows as (
+
+    select * from {{ source('raw', 'loyalty_entries') }}
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        source,
+        source || ':' || entry_id as entry_id,
+        source || ':' || customer_id as customer_id,
+        source || ':' || order_id as order_id,
+
+        ---------- texts
+        kind,
+        bond_kind,
+
+        ---------- numerics
+        points,
+
+        ---------- dates
+        occurred_at,
+
+        ---------- delivery
+        updated_at,
+        load_id,
+        source_file,
+        source_line
+    from source_rows
+
+)
+
+select * from final

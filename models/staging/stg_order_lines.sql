@@ -1,0 +1,49 @@
+with source_rows as (
+
+    select * from {{ source('raw', 'order_lines') }}
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        source,
+        source || ':' || order_id as order_id,
+        line_number,
+        source || ':' || customer_id as customer_id,
+        customer_id as source_customer_id,
+        source || ':' || product_id as product_id,
+        product_id as source_product_id,
+        source || ':' || returned_order_id as returned_order_id,
+        source || ':' || store_id as store_id,
+        source || ':' || employee_id as employee_id,
+        source || ':' || campaign_id as campaign_id,
+
+        ---------- texts
+        order_status,
+        line_kind,
+        currency,
+        channel,
+
+        ---------- numerics
+        quantity,
+        unit_price,
+        discount_amount,
+        net_revenue,
+        unit_cost,
+
+        ---------- dates
+        ordered_at,
+        ordered_at_local,
+
+        ---------- delivery
+        updated_at,
+        load_id,
+        source_file,
+        source_line
+    from source_rows
+
+)
+
+select * from final

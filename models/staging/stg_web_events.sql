@@ -1,0 +1,31 @@
+with source_rows as (
+
+    select * from {{ source('raw', 'web_events') }}
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        source,
+        source || ':' || event_id as event_id,
+        source || ':' || customer_id as customer_id,
+        source || ':' || product_id as product_id,
+
+        ---------- texts
+        kind,
+
+        ---------- dates
+        occurred_at,
+
+        ---------- delivery
+        updated_at,
+        load_id,
+        source_file,
+        source_line
+    from source_rows
+
+)
+
+select * from final

@@ -1,0 +1,114 @@
+-- Every raw line is in the facts, in no other version, or listed with a reason; and
+-- nothing else is. Current versions are found here by ranking all of them, not as the
+-- models do.
+with raw_lines as (
+
+    select
+        order_lines.*,
+        coalesce(sources.delivers, 'orders') as delivers
+    from {{ source('raw', 'order_lines') }} as order_lines
+    left join {{ source('raw', 'sources') }} as sources
+        on order_lines.source = sources.source
+
+),
+
+deliveries as (
+
+    select
+        source,
+        order_id,
+        load_id,
+        row_number() over (
+            partition by source, order_id
+            order by max(updated_at) desc, load_id desc
+        ) as delivery_rank
+    from raw_lines
+    where delivers = 'orders'
+    group by source, order_id, load_id
+
+),
+
+current_lines as (
+
+    select
+        source,
+        quantity,
+        load_id,
+        source_line
+    from raw_lines
+    inner join deliveries
+        using (source, order_id, load_id)
+    where delivery_rank = 1
+
+    union all
+
+    select
+        source,
+        quantity,
+        load_id,
+        source_line
+    from raw_lines
+    where delivers = 'lines'
+    qualify row_number() over (
+        partition by source, order_id, line_number
+        order by updated_at desc, load_id desc, source_line desc
+    ) = 1
+
+),
+
+expected as (
+
+    select
+        source,
+        load_id,
+        count(*) as lines,
+        sum(quantity) as quantity,
+        sum(source_line) as line_sum
+    from current_lines
+    group by source, load_id
+
+),
+
+accepted_and_listed as (
+
+    select
+        source,
+        load_id,
+        quantity,
+        source_line
+    from {{ ref('fct_order_lines') }}
+
+    union all
+
+    select
+        listed.source,
+        listed.load_id,
+        lines.quantity,
+        listed.source_line
+    from {{ ref('int_order_lines_without_rate') }} as listed
+    inner join {{ ref('int_current_order_lines') }} as lines
+        using (order_id, line_number)
+
+),
+
+found as (
+
+    select
+        source,
+        load_id,
+        count(*) as lines,
+        sum(quantity) as quantity,
+        sum(source_line) as line_sum
+    from accepted_and_listed
+    group by source, load_id
+
+)
+
+select *
+from expected
+full join found
+    using (source, load_id)
+where
+    expected.lines is distinct from found.lines
+    or expected.quantity is distinct from found.quantity
+    or expected.line_sum is distinct from found.line_sum

@@ -1,0 +1,56 @@
+-- Orders are the sums of their lines that are not cancelled, by source and date.
+with orders as (
+
+    select
+        source,
+        order_date,
+        count(*) as orders,
+        sum(line_count) as lines,
+        sum(units) as units,
+        sum(net_revenue) as net_revenue,
+        sum(merchandise_revenue) as merchandise_revenue,
+        sum(discount_amount) as discount_amount
+    from {{ ref('fct_orders') }}
+    group by source, order_date
+
+),
+
+lines as (
+
+    select
+        source,
+        order_date,
+        count(distinct order_id) as orders,
+        count(*) as lines,
+        coalesce(
+            sum(quantity) filter (
+                where line_kind = 'merchandise' and not is_cancelled
+            ),
+            0
+        ) as units,
+        coalesce(sum(net_revenue) filter (where not is_cancelled), 0)
+            as net_revenue,
+        coalesce(
+            sum(net_revenue) filter (
+                where line_kind = 'merchandise' and not is_cancelled
+            ),
+            0
+        ) as merchandise_revenue,
+        coalesce(sum(discount_amount) filter (where not is_cancelled), 0)
+            as discount_amount
+    from {{ ref('fct_order_lines') }}
+    group by source, order_date
+
+)
+
+select *
+from orders
+full join lines
+    using (source, order_date)
+where
+    orders.orders is distinct from lines.orders
+    or orders.lines is distinct from lines.lines
+    or orders.units is distinct from lines.units
+    or orders.net_revenue is distinct from lines.net_revenue
+    or orders.merchandise_revenue is distinct from lines.merchandise_revenue
+    or orders.discount_amount is distinct from lines.discount_amount

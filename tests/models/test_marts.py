@@ -1,0 +1,583 @@
+"""Every figure of the marts, computed again by pandas and plain Python from the raw tables alone.
+
+The marts come from the real refresh (tests/conftest.py). Money is held in whole ten-thousandths, so
+that it compares exactly.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+SCALE = 10_000
+ACTIVE_DAYS_MINIMUM = 30
+OBSERVED_AFTER_DAYS = 90
+SHRINKAGE_CUSTOMERS = 100
+MAXIMUM_YEARS = 10
+DISCOUNT_RATE = 0.10
+
+
+@dataclass(frozen=True)
+class Shop:
+    """One real source: its raw tables as frames, and the connection to its marts."""
+
+    source: str
+    connection: duckdb.DuckDBPyConnection
+
+    def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+        """Rows of a query; money as Decimal, which a frame would make a float."""
+        found = self.connection.execute(query, values)
+        names = [column[0] for column in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    @cached_property
+    def lines(self) -> pd.DataFrame:
+        """Every line of the source: money and quantity in ten-thousandths, dates local."""
+        lines = self.connection.execute(
+            f"""
+            select
+                order_id, customer_id, product_id, store_id, channel, source_line,
+                ordered_at_local::date as order_date,
+                (quantity * {SCALE})::bigint as quantity,
+                (unit_price * {SCALE})::bigint as unit_price,
+                coalesce((discount_amount * {SCALE})::bigint, 0) as discount,
+                (net_revenue * {SCALE})::bigint as delivered_revenue,
+            from raw.order_lines
+            """
+        ).df()
+        # a product of whole pieces and a price needs no rounding
+        assert (lines.quantity % SCALE == 0).all()
+        computed = lines.quantity // SCALE * lines.unit_price.fillna(0).astype("int64")
+        lines["net"] = lines.delivered_revenue.fillna(computed - lines.discount).astype("int64")
+        lines["order_date"] = lines.groupby("order_id").order_date.transform("min")
+        lines["is_merchandise"] = (
+            lines.product_id.str.match(r"\d{5}") if self.source == "online_retail" else True
+        )
+        return lines
+
+    @cached_property
+    def merchandise(self) -> pd.DataFrame:
+        lines = self.lines[self.lines.is_merchandise].copy()
+        lines["is_return"] = lines.net < 0
+        lines["margin"] = self.margin(lines.net)
+        return lines
+
+    def margin(self, net: pd.Series) -> pd.Series:
+        """Margin of each line by the rate of the mapping, rounded half away from zero."""
+        if self.rate is None:
+            return pd.Series(0, index=net.index)
+        millionths = round(self.rate * 1_000_000)
+        return np.sign(net) * ((net.abs() * millionths + 500_000) // 1_000_000)
+
+    @cached_property
+    def rate(self) -> float | None:
+        found = self.connection.execute(
+            "select margin_rate::double from raw.margin_rates where category is null"
+        ).fetchone()
+        return found[0] if found else None
+
+    @cached_property
+    def orders(self) -> pd.DataFrame:
+        """One row an order: date, customer, merchandise revenue, whether it is a purchase."""
+        orders = self.lines.groupby("order_id").agg(
+            customer_id=("customer_id", "first"),
+            order_date=("order_date", "first"),
+            store_id=("store_id", "first"),
+            channel=("channel", "first"),
+            line_count=("net", "size"),
+        )
+        revenue = self.merchandise.groupby("order_id").net.sum()
+        orders["net"] = revenue.reindex(orders.index, fill_value=0)
+        orders["is_purchase"] = orders.net > 0
+        return orders.reset_index()
+
+    @cached_property
+    def purchases(self) -> pd.DataFrame:
+        return self.orders[self.orders.is_purchase & self.orders.customer_id.notna()]
+
+    @cached_property
+    def as_of(self) -> pd.Timestamp:
+        return self.orders[self.orders.is_purchase].order_date.max() + pd.Timedelta(days=1)
+
+    @cached_property
+    def purchase_days(self) -> dict[str, list[pd.Timestamp]]:
+        return {
+            customer: sorted(set(days))
+            for customer, days in self.purchases.groupby("customer_id").order_date
+        }
+
+    @cached_property
+    def gaps(self) -> list[int]:
+        return sorted(
+            (later - earlier).days
+            for days in self.purchase_days.values()
+            for earlier, later in pairwise(days)
+        )
+
+    @cached_property
+    def active_days(self) -> int:
+        return max(ACTIVE_DAYS_MINIMUM, self.gaps[-(-len(self.gaps) * 8 // 10) - 1])
+
+    @cached_property
+    def observed(self) -> set[str]:
+        median_gap = self.gaps[(len(self.gaps) + 1) // 2 - 1]
+        begin = self.orders[self.orders.is_purchase].order_date.min()
+        start = begin + pd.Timedelta(days=max(OBSERVED_AFTER_DAYS, median_gap))
+        return {customer for customer, days in self.purchase_days.items() if days[0] >= start}
+
+    @cached_property
+    def net_by_customer(self) -> dict[str, int]:
+        return self.merchandise.groupby("customer_id").net.sum().to_dict()
+
+    @cached_property
+    def months_by_customer(self) -> dict[str, set[pd.Period]]:
+        return {
+            customer: {day.to_period("M") for day in days}
+            for customer, days in self.purchase_days.items()
+        }
+
+    def key(self, source_id: str) -> str:
+        return f"{self.source}:{source_id}"
+
+
+@pytest.fixture(scope="module", params=["complete_journey", "online_retail"])
+def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
+    path: Path = request.getfixturevalue(f"{request.param}_work_file")
+    with duckdb.connect(path, read_only=True) as connection:
+        yield Shop(request.param, connection)
+
+
+@pytest.fixture(scope="module")
+def grocer(complete_journey_work_file: Path) -> Iterator[Shop]:
+    """The source for which figures are published (data README)."""
+    with duckdb.connect(complete_journey_work_file, read_only=True) as connection:
+        yield Shop("complete_journey", connection)
+
+
+def scores(values: dict[str, int]) -> dict[str, int]:
+    """Scores of definitions.md; a greater value is better."""
+    ordered = sorted(values.values())
+    worse = np.searchsorted(ordered, ordered, side="left")
+    not_better = np.searchsorted(ordered, ordered, side="right")
+    by_value = {
+        value: 1 + (5 * (2 * int(low) + int(high - low))) // (2 * len(ordered))
+        for value, low, high in zip(ordered, worse, not_better, strict=True)
+    }
+    return {customer: by_value[value] for customer, value in values.items()}
+
+
+def test_rfm_of_every_customer(shop: Shop) -> None:
+    recency = {c: (shop.as_of - days[-1]).days for c, days in shop.purchase_days.items()}
+    frequency = Counter(shop.purchases.customer_id)
+    monetary = {c: shop.net_by_customer[c] for c in recency}
+    r, f, m = scores({c: -d for c, d in recency.items()}), scores(frequency), scores(monetary)
+    expected = {
+        shop.key(c): (recency[c], frequency[c], monetary[c], r[c], f[c], m[c], r[c] + f[c] + m[c])
+        for c in recency
+    }
+
+    measures = ("recency_days", "frequency", "monetary")
+    totals = ("r_score", "f_score", "m_score", "rfm_total")
+    actual = {}
+    for row in shop.rows("from marts.rfm"):
+        row["monetary"] *= SCALE
+        actual[row["customer_id"]] = tuple(row[name] for name in (*measures, *totals))
+    assert actual == expected
+
+
+def test_rfm_segments_are_those_of_the_grid(shop: Shop) -> None:
+    wrong = shop.connection.execute(
+        """
+        select count(*) from marts.rfm anti join reference.rfm_segments on
+            rfm.segment = rfm_segments.segment and rfm.r_score = rfm_segments.r_score
+            and ceil((rfm.f_score + rfm.m_score) / 2) = rfm_segments.fm_score
+        """
+    ).fetchone()
+    assert wrong == (0,)
+
+
+@pytest.mark.parametrize(
+    ("score", "published"),
+    [
+        ("r_score", [500, 513, 417, 613, 426]),
+        ("f_score", [479, 520, 492, 482, 496]),
+        ("m_score", [494, 494, 493, 494, 494]),
+    ],
+)
+def test_published_score_counts(grocer: Shop, score: str, published: list[int]) -> None:
+    counts = Counter(row[score] for row in grocer.rows("from marts.rfm"))
+    assert [counts[value] for value in range(1, 6)] == published
+
+
+def test_published_totals(shop: Shop) -> None:
+    customers, purchases, monetary = shop.connection.execute(
+        "select count(*), sum(frequency), sum(monetary)::varchar from marts.rfm"
+    ).fetchone()
+    assert (customers, purchases, monetary) == {
+        "complete_journey": (2469, 155_370, "4596039.5800"),
+        "online_retail": (4334, 18_402, "8290586.3000"),
+    }[shop.source]
+
+
+def monthly_retention(shop: Shop, customers: set[str]) -> tuple[int, float] | None:
+    """Customers in the base and the pooled rate over consecutive complete months."""
+    begin = min(days[0] for days in shop.purchase_days.values())
+    months = [
+        month
+        for month in pd.period_range(begin, shop.as_of, freq="M")
+        if month.start_time >= begin and month.end_time < shop.as_of
+    ]
+    buyers = {
+        month: {c for c in customers if month in shop.months_by_customer[c]} for month in months
+    }
+    base = [buyers[earlier] for earlier, _ in pairwise(months)]
+    retained = [buyers[earlier] & buyers[later] for earlier, later in pairwise(months)]
+    everybody = set().union(*base)
+    if not everybody:
+        return None
+    return len(everybody), sum(map(len, retained)) / sum(map(len, base))
+
+
+def test_clv_of_every_customer(shop: Shop) -> None:
+    cohorts = defaultdict(set)
+    for customer in shop.observed:
+        cohorts[shop.purchase_days[customer][0].to_period("M")].add(customer)
+    whole = monthly_retention(shop, set(shop.purchase_days))
+    assert whole is not None
+    overall = whole[1] ** 12
+    rates = {cohort: monthly_retention(shop, members) for cohort, members in cohorts.items()}
+    margins = shop.merchandise.groupby("customer_id").margin.sum().to_dict()
+    last_day = shop.as_of - pd.Timedelta(days=1)
+
+    clv = {row["customer_id"]: row for row in shop.rows("from marts.clv")}
+    assert set(clv) == {shop.key(c) for c in shop.purchase_days}
+    for customer, days in shop.purchase_days.items():
+        row = clv[shop.key(customer)]
+        cohort = days[0].to_period("M") if customer in shop.observed else None
+        found = rates.get(cohort) if cohort is not None else None
+        p = overall
+        if found is not None:
+            n, monthly = found
+            p = (n * monthly**12 + SHRINKAGE_CUSTOMERS * overall) / (n + SHRINKAGE_CUSTOMERS)
+            assert row["cohort_customers"] == n
+        years = min(MAXIMUM_YEARS, 1 / (1 - p))
+        tenure = (last_day - days[0]).days / 365.25
+        assert row["retention_basis"] == "monthly, to the 12th power"
+        assert row["is_first_purchase_observed"] == (customer in shop.observed)
+        assert row["net_revenue"] * SCALE == shop.net_by_customer[customer]
+        assert row["cost_to_serve"] == 0
+        assert row["retention_rate"] == pytest.approx(p, rel=1e-9)
+        assert row["years_of_loyalty"] == pytest.approx(years, rel=1e-9)
+        assert row["tenure_years"] == pytest.approx(tenure, rel=1e-9, abs=1e-12)
+        if shop.rate is None:
+            assert row["margin_basis"] == "none"
+            assert row["realised_clv"] is None
+            assert row["textbook_clv"] is None
+            continue
+        assert row["margin_basis"] == "rate"
+        assert row["realised_clv"] * SCALE == margins[customer]
+        yearly = margins[customer] / SCALE / max(1, tenure)
+        value, paid = 0.0, 0.0
+        while paid < years:
+            part = min(1.0, years - paid)
+            paid += part
+            value += part * yearly / (1 + DISCOUNT_RATE) ** paid
+        assert float(row["textbook_clv"]) == pytest.approx(value, abs=0.0001)
+
+
+def test_cohorts_of_observed_customers(shop: Shop) -> None:
+    first_month = {c: shop.purchase_days[c][0].to_period("M") for c in shop.observed}
+    members = defaultdict(set)
+    for customer, month in first_month.items():
+        members[month].add(customer)
+    money: Counter[tuple[pd.Period, int]] = Counter()
+    known = shop.merchandise[shop.merchandise.customer_id.isin(shop.observed)]
+    by_day = known.groupby(["customer_id", "order_date"]).net.sum()
+    for (customer, day), net in by_day.items():
+        cohort = first_month[customer]
+        money[cohort, max(0, (day.to_period("M") - cohort).n)] += net
+    expected = {}
+    newest = (shop.as_of - pd.Timedelta(days=1)).to_period("M")
+    for cohort, customers in members.items():
+        for k in range((newest - cohort).n + 1):
+            month = cohort + k
+            if (month + 1).start_time > shop.as_of:
+                expected[cohort.start_time, k] = (len(customers), None, None, None)
+                continue
+            active = sum(month in shop.months_by_customer[c] for c in customers)
+            net = money[cohort, k]
+            expected[cohort.start_time, k] = (len(customers), active, active / len(customers), net)
+
+    cells = shop.connection.execute(
+        f"""
+        select cohort_month, months_since, customers, active_customers, retention,
+            (net_revenue * {SCALE})::bigint
+        from marts.cohort_retention
+        """
+    ).fetchall()
+    assert {(pd.Timestamp(cohort), k): tuple(rest) for cohort, k, *rest in cells} == expected
+
+
+def test_published_numbers_of_observed_customers(grocer: Shop) -> None:
+    (row,) = grocer.rows(
+        """
+        select
+            count(*) filter (is_first_purchase_observed) as observed,
+            count(*) filter (not is_first_purchase_observed) as unobserved
+        from marts.customers
+        """
+    )
+    assert row == {"observed": 189, "unobserved": 2280}
+
+
+def test_customers_one_by_one(shop: Shop) -> None:
+    raw_ids = shop.connection.execute(
+        """
+        select customer_id from raw.customers union select customer_id from raw.order_lines
+        union select customer_id from raw.campaign_contacts
+        """
+    ).fetchall()
+    reached = defaultdict(set)
+    for customer, campaign in shop.connection.execute(
+        "select customer_id, campaign_id from raw.campaign_contacts where contacted_at < ?",
+        [shop.as_of],
+    ).fetchall():
+        reached[customer].add(campaign)
+    redeemed = Counter(
+        customer
+        for (customer,) in shop.connection.execute(
+            "select customer_id from raw.coupon_redemptions where redeemed_at < ?", [shop.as_of]
+        ).fetchall()
+    )
+    stores: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    last_visit: dict[tuple[str, str], pd.Timestamp] = {}
+    with_store = shop.purchases.dropna(subset=["store_id"])
+    for row in with_store.itertuples():
+        stores[row.customer_id][row.store_id] += 1
+        visit = row.customer_id, row.store_id
+        last_visit[visit] = max(row.order_date, last_visit.get(visit, row.order_date))
+    returns = shop.merchandise[shop.merchandise.is_return]
+    returned = returns.groupby("customer_id").net.sum().to_dict()
+    purchases = Counter(shop.purchases.customer_id)
+    a = shop.active_days
+
+    customers = {row["customer_id"]: row for row in shop.rows("from marts.customers")}
+    assert set(customers) == {shop.key(c) for (c,) in raw_ids if c is not None}
+    for customer_id, row in customers.items():
+        customer = customer_id.removeprefix(f"{shop.source}:")
+        days = shop.purchase_days.get(customer)
+        assert row["is_prospect"] == (days is None)
+        assert row["campaigns_reached"] == len(reached[customer])
+        assert row["coupons_redeemed"] == redeemed[customer]
+        if days is None:
+            assert row["purchases"] == 0
+            assert row["status"] is None
+            continue
+        age = (shop.as_of - days[-1]).days
+        gaps = sorted((later - earlier).days for earlier, later in pairwise(days))
+        status = "active" if age <= a else "slipping" if age <= 2 * a else "lapsed"
+        assert row["status"] == status
+        assert row["recency_days"] == age
+        assert row["is_new"] is ((shop.as_of - days[0]).days <= a)
+        assert row["is_first_purchase_observed"] is (customer in shop.observed)
+        assert row["first_purchase_date"] == days[0].date()
+        assert row["last_purchase_date"] == days[-1].date()
+        assert row["purchases"] == purchases[customer]
+        assert row["purchase_days"] == len(days)
+        assert row["median_gap_days"] == (gaps[(len(gaps) + 1) // 2 - 1] if gaps else None)
+        assert row["net_revenue"] * SCALE == shop.net_by_customer[customer]
+        assert row["returned_revenue"] * SCALE == returned.get(customer, 0)
+        assert float(row["average_order_value"]) == pytest.approx(
+            shop.net_by_customer[customer] / SCALE / purchases[customer], abs=0.00005001
+        )
+        if stores[customer]:
+            best = min(
+                stores[customer],
+                key=lambda store, c=customer: (
+                    *(-stores[c][store], -last_visit[c, store].value),
+                    shop.key(store),
+                ),
+            )
+            assert row["preferred_store_id"] == shop.key(best)
+
+
+def test_customers_agree_with_rfm_and_clv(shop: Shop) -> None:
+    wrong = shop.connection.execute(
+        """
+        select count(*)
+        from marts.customers
+        full join marts.rfm using (customer_id)
+        full join marts.clv using (customer_id)
+        where not customers.is_prospect and (
+            customers.rfm_total is distinct from rfm.rfm_total
+            or customers.segment is distinct from rfm.segment
+            or customers.textbook_clv is distinct from clv.textbook_clv
+            or customers.realised_clv is distinct from clv.realised_clv
+            or customers.cohort_month is distinct from clv.cohort_month
+        )
+        """
+    ).fetchone()
+    assert wrong == (0,)
+
+
+def test_sales_of_every_day_store_and_channel(shop: Shop) -> None:
+    group = ["order_date", "store_id", "channel"]
+    orders = shop.orders.copy()
+    orders["store_id"] = orders.store_id.map(shop.key, na_action="ignore").fillna("unknown")
+    orders["channel"] = orders.channel.fillna("unknown")
+    lines = shop.merchandise.merge(
+        orders[["order_id", *group]], on="order_id", suffixes=("_of_line", "")
+    )
+    lines["returned"] = lines.net.where(lines.is_return, 0)
+    expected = orders.groupby(group).agg(orders=("net", "size"), purchases=("is_purchase", "sum"))
+    expected["customers"] = (
+        orders[orders.is_purchase].groupby(group).customer_id.nunique().reindex(expected.index)
+    )
+    sums = lines.groupby(group)[["quantity", "discount", "returned", "net", "margin"]].sum()
+    expected = expected.join(sums).fillna(0).astype("int64")
+    expected["gross"] = expected.net + expected.discount - expected.returned
+
+    sales = shop.connection.execute(
+        f"""
+        select order_date::timestamp, store_id, channel, orders, purchases, customers,
+            (units * {SCALE})::bigint, (discount_amount * {SCALE})::bigint,
+            (returned_revenue * {SCALE})::bigint, (net_revenue * {SCALE})::bigint,
+            coalesce((margin * {SCALE})::bigint, 0), (gross_revenue * {SCALE})::bigint
+        from marts.sales_daily
+        """
+    ).fetchall()
+    actual = {tuple(row[:3]): tuple(row[3:]) for row in sales}
+    assert actual == {
+        (day.to_pydatetime(), store, channel): tuple(row)
+        for (day, store, channel), row in zip(
+            expected.index, expected.to_numpy().tolist(), strict=True
+        )
+    }
+
+
+def test_products_one_by_one(shop: Shop) -> None:
+    lines = shop.merchandise
+    sold, returned = lines[~lines.is_return], lines[lines.is_return]
+    expected = pd.DataFrame(index=lines.product_id.dropna().unique())
+    by_product = sold.groupby("product_id")
+    expected["orders"] = by_product.order_id.nunique()
+    expected["units_sold"] = by_product.quantity.sum()
+    expected["units_returned"] = -returned.groupby("product_id").quantity.sum()
+    expected["net"] = lines.groupby("product_id").net.sum()
+    expected["returned"] = returned.groupby("product_id").net.sum()
+    known = sold.dropna(subset=["customer_id"])
+    days = known.groupby(["product_id", "customer_id"]).order_date.nunique()
+    expected["buyers"] = days.groupby("product_id").size()
+    expected["repeat_buyers"] = (days > 1).groupby("product_id").sum()
+    expected = expected.fillna(0).astype("int64")
+    expected["rank"] = expected.net.rank(method="min", ascending=False).astype("int64")
+    first, last = by_product.order_date.min(), by_product.order_date.max()
+
+    products = shop.connection.execute(
+        f"""
+        select product_id, orders, (units_sold * {SCALE})::bigint,
+            (units_returned * {SCALE})::bigint, (net_revenue * {SCALE})::bigint,
+            (returned_revenue * {SCALE})::bigint, buyers, repeat_buyers, revenue_rank,
+            first_sold_date::timestamp, last_sold_date::timestamp, revenue_share, repeat_buyer_share
+        from marts.products
+        where revenue_rank is not null and product_id <> 'unknown'
+        """
+    ).fetchall()
+    assert {row[0]: tuple(row[1:9]) for row in products} == {
+        shop.key(product): tuple(row)
+        for product, row in zip(expected.index, expected.to_numpy().tolist(), strict=True)
+    }
+    total = expected.net.sum()
+    for row in products:
+        product = row[0].removeprefix(f"{shop.source}:")
+        assert (row[9], row[10]) == (first.get(product), last.get(product))
+        assert row[11] == pytest.approx(expected.net[product] / total, rel=1e-9)
+        if expected.buyers[product]:
+            share = expected.repeat_buyers[product] / expected.buyers[product]
+            assert row[12] == pytest.approx(share)
+    for row in shop.rows("from marts.products where revenue_rank is null"):
+        assert (row["orders"], row["buyers"], row["net_revenue"]) == (0, 0, 0)
+
+
+def test_cross_sell_rules_count_baskets(grocer: Shop) -> None:
+    rules = grocer.connection.execute(
+        """
+        select antecedents, consequents, basket_count, antecedent_count, consequent_count,
+            joint_count, support, confidence, lift, leverage, rule
+        from marts.cross_sell_rules
+        where item_level = 'product_type'
+        """
+    ).fetchall()
+    assert rules
+    purchases = set(grocer.orders[grocer.orders.is_purchase].order_id)
+    types = dict(
+        grocer.connection.execute("select product_id, product_type from raw.products").fetchall()
+    )
+    lines = grocer.merchandise[grocer.merchandise.quantity > 0]
+    baskets_of: defaultdict[str, set[str]] = defaultdict(set)
+    for order_id, product_id in zip(lines.order_id, lines.product_id, strict=True):
+        if order_id in purchases and types.get(product_id) is not None:
+            baskets_of[types[product_id]].add(order_id)
+
+    n = len(purchases)
+    for antecedents, consequents, *counts, support, confidence, lift, leverage, rule in rules:
+        left = set.intersection(*(baskets_of[item] for item in antecedents))
+        right = set.intersection(*(baskets_of[item] for item in consequents))
+        a, b, ab = len(left), len(right), len(left & right)
+        assert counts == [n, a, b, ab]
+        assert support == pytest.approx(ab / n, rel=1e-12)
+        assert confidence == pytest.approx(ab / a, rel=1e-12)
+        assert lift == pytest.approx(ab * n / (a * b), rel=1e-12)
+        assert leverage == pytest.approx(ab / n - a * b / n**2, rel=1e-9)
+        assert rule == f"{' + '.join(antecedents)} → {' + '.join(consequents)}"
+
+
+def test_about_counts_what_raw_holds(shop: Shop) -> None:
+    about = shop.rows("from marts.about")
+    assert [row["source"] for row in about] == [shop.source]
+    (row,) = about
+    assert row["as_of_date"] == shop.as_of.date()
+    assert row["order_lines"] == len(shop.lines)
+    assert row["orders"] == len(shop.orders)
+    assert row["purchases"] == shop.orders.is_purchase.sum()
+    assert row["customers"] == len(shop.purchase_days)
+    assert row["active_days"] == shop.active_days
+    newest, rejected = shop.connection.execute(
+        """
+        select max(timezone('UTC', ordered_at)), (select count(*) from raw.rejected_rows)
+        from raw.order_lines
+        """
+    ).fetchone()
+    assert row["newest_order_at"] == newest
+    assert row["rejected_rows"] == rejected
+
+
+def test_rejected_rows_are_all_counted(shop: Shop) -> None:
+    counted, rejected = shop.connection.execute(
+        """
+        select
+            (select coalesce(sum(rows), 0) from marts.rejected_rows_by_reason),
+            (select count(*) from raw.rejected_rows)
+        """
+    ).fetchone()
+    assert counted == rejected
+
+
+def test_the_marts_hold_no_personal_data(shop: Shop) -> None:
+    personal = {"name", "given_name", "family_name", "birth_date", "email", "phone", "address"}
+    columns = shop.connection.execute(
+        """
+        select table_name, column_name from duckdb_columns()
+        where schema_name = 'marts' and table_name <> 'products'
+        """
+    ).fetchall()
+    assert columns
+    assert not [column for column in columns if column[1] in personal]

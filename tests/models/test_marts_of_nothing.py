@@ -1,0 +1,41 @@
+"""A warehouse without a row: every model builds, every data test holds, every mart is empty."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from flows.dbt import DbtProject
+from flows.load.raw_tables import create_raw_tables
+from flows.work_file import open_work_file, work_file
+
+
+@pytest.fixture(scope="module")
+def empty_work_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    warehouse = tmp_path_factory.mktemp("nothing")
+    with open_work_file(warehouse) as connection:
+        create_raw_tables(connection)
+    project = DbtProject(warehouse, {}, full=False)
+    project.build("seeds", "models")
+    project.test()
+    return work_file(warehouse)
+
+
+def test_every_mart_is_there_and_empty(empty_work_file: Path) -> None:
+    with duckdb.connect(empty_work_file, read_only=True) as connection:
+        marts = [
+            name
+            for (name,) in connection.execute(
+                "select table_name from duckdb_tables() where schema_name = 'marts'"
+            ).fetchall()
+        ]
+        rows = {mart: connection.table(f"marts.{mart}").count("*").fetchone() for mart in marts}
+    # dim_products' member 'unknown' is a product too
+    assert rows.pop("products") == (1,)
+    assert rows == dict.fromkeys(
+        [
+            *("about", "clv", "cohort_retention", "cross_sell_rules", "customers"),
+            *("rejected_rows_by_reason", "rfm", "runs", "sales_daily"),
+        ],
+        (0,),
+    )
