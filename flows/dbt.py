@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
@@ -75,7 +76,11 @@ class DbtProject:
         return self._invoke(["test", "--select", "test_type:data"])
 
     def _invoke(self, arguments: Sequence[str]) -> int:
-        outcome = dbtRunner(manifest=self.manifest).invoke([*arguments, *self._common])
+        try:
+            outcome = dbtRunner(manifest=self.manifest).invoke([*arguments, *self._common])
+        finally:
+            # dbt keeps the work file open between its nodes, and would after its last one too.
+            DuckDBConnectionManager.close_all_connections()
         _raise_interrupt(outcome)
         if not isinstance(outcome.result, RunExecutionResult):
             raise DbtError(f"dbt {arguments[0]} did not run: {outcome.exception}")

