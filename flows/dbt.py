@@ -80,7 +80,7 @@ class DbtProject:
             outcome = dbtRunner(manifest=self.manifest).invoke([*arguments, *self._common])
         finally:
             # dbt keeps the work file open between its nodes, and would after its last one too.
-            DuckDBConnectionManager.close_all_connections()
+            DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         _raise_interrupt(outcome)
         if not isinstance(outcome.result, RunExecutionResult):
             raise DbtError(f"dbt {arguments[0]} did not run: {outcome.exception}")

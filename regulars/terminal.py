@@ -1,6 +1,8 @@
 """What the commands share on the screen: a console, one way to fail, one way to write a figure."""
 
 import json
+import shutil
+import sys
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -26,6 +28,14 @@ def screen() -> Console:
     console = Console(highlight=False)
     console.width = min(console.width, 100)
     return console
+
+
+def program() -> str:
+    """How to call this command again: its name, or its path where the name alone is not found."""
+    called = Path(sys.argv[0])
+    if called.name != "regulars" or shutil.which("regulars"):
+        return "regulars"
+    return shown(called)
 
 
 def fail(message: str) -> NoReturn:

@@ -87,10 +87,10 @@ def _copy_table(
         f"create table {target} as select {names} from work.{target}"
     ).fetchone()
     if comment:
-        connection.execute(f"comment on table {target} is {_text(comment)}")
+        connection.execute(f"comment on table {target} is {_text(comment.strip())}")
     for name, text in shown:
         if text:
-            connection.execute(f"comment on column {target}.{_name(name)} is {_text(text)}")
+            connection.execute(f"comment on column {target}.{_name(name)} is {_text(text.strip())}")
     return int(copied[0]) if copied else 0
 
 

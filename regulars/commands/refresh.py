@@ -11,7 +11,7 @@ from rich.table import Table
 from regulars import options
 from regulars.commands.source import known_file
 from regulars.commands.status import megabytes
-from regulars.terminal import count, fail, plain_table, screen, shown
+from regulars.terminal import count, fail, plain_table, program, screen, shown
 
 if TYPE_CHECKING:
     from flows.refresh import RefreshResult
@@ -160,8 +160,8 @@ def print_summary(
         "from cross_sell_rules select rule, lift order by rank",
         "show tables",
     ):
-        console.print(f'  regulars sql{escape(repeated_options)} "{query}"', soft_wrap=True)
-    console.print(f"  regulars status{escape(repeated_options)}", soft_wrap=True)
+        console.print(f'  {program()} sql{escape(repeated_options)} "{query}"', soft_wrap=True)
+    console.print(f"  {program()} status{escape(repeated_options)}", soft_wrap=True)
 
 
 def _why_no_rules(settings: "RefreshSettings", result: "RefreshResult") -> str:

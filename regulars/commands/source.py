@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from regulars import options
-from regulars.terminal import count, fail, plain_table, screen, shown, visible
+from regulars.terminal import count, fail, plain_table, program, screen, shown, visible
 
 if TYPE_CHECKING:
     from flows.load.mapping import Mapping
@@ -153,7 +153,7 @@ def new(
         target = escape(shlex.quote(shown(folder)))
         console.print(f"  mkdir -p {target} && cp {escape(copied)} {target}/", soft_wrap=True)
     console.print(f"  regulars source check {source}")
-    console.print(f"  regulars refresh --source {source}")
+    console.print(f"  {program()} refresh --source {source}")
 
 
 @app.command("check")
@@ -195,7 +195,7 @@ def check(name: Name, config: options.Config = None, landing: options.Landing = 
     if not checked.rejections:
         console.print("No row would be rejected.")
     console.print("It would load.\n\n[dim]What next[/dim]")
-    console.print(f"  regulars refresh --source {name}")
+    console.print(f"  {program()} refresh --source {name}")
 
 
 def _name_after(file: Path) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from regulars import options
-from regulars.terminal import plain_table, screen, shown
+from regulars.terminal import plain_table, program, screen, shown
 
 
 def status(config: options.Config = None, warehouse: options.Warehouse = None) -> None:
@@ -25,7 +25,9 @@ def status(config: options.Config = None, warehouse: options.Warehouse = None) -
         path = published_file(settings.warehouse)
     except NothingPublishedError:
         console.print(f"Nothing is published in {escape(shown(settings.warehouse))} yet.")
-        console.print("Next: [bold]regulars refresh[/bold], or [bold]regulars demo[/bold] to look.")
+        console.print(
+            f"Next: [bold]{program()} refresh[/bold], or [bold]{program()} demo[/bold] to look."
+        )
         return
 
     with open_published(settings.warehouse) as connection:
