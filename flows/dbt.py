@@ -10,9 +10,10 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
-from dbt.contracts.graph.nodes import ModelNode
+from dbt.contracts.graph.nodes import ModelNode, SeedNode, SourceDefinition
 
 from flows.project import project_folder
+from flows.publish.bi_file import PublishedColumns
 from flows.work_file import work_file, work_folder
 
 _BAD = ("error", "fail", "runtime error")
@@ -89,22 +90,25 @@ class DbtProject:
         return len(outcome.result.results)
 
 
-def personal_columns(manifest: Manifest) -> dict[tuple[str, str], frozenset[str]]:
-    """The columns with personal data, as the models' YAML tags them.
+def published_columns(manifest: Manifest) -> PublishedColumns:
+    """What may leave the work file: the columns of the models' contracts that are not personal.
 
     Returns:
-        (schema, table) of every model to the names of its personal columns.
+        (schema, table) of every model, seed and mined table to the names of its columns; None,
+        which is all of them, for seeds and mined tables: their YAML need not list them.
     """
-    return {
+    models = {
         (node.schema, node.name): frozenset(
-            name
-            for name, column in node.columns.items()
-            if (column.config.meta if column.config else {}).get("personal_data")
-            or column.meta.get("personal_data")
+            name for name, column in node.columns.items() if not column.meta.get("personal_data")
         )
         for node in manifest.nodes.values()
         if isinstance(node, ModelNode)
     }
+    whole: list[SeedNode | SourceDefinition] = [
+        node for node in manifest.nodes.values() if isinstance(node, SeedNode)
+    ]
+    whole += [source for source in manifest.sources.values() if source.schema == "mining"]
+    return {**models, **{(node.schema, node.name): None for node in whole}}
 
 
 def _raise_interrupt(outcome: dbtRunnerResult) -> None:

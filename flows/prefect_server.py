@@ -55,7 +55,7 @@ def start_prefect_server(home: Path) -> str:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # an interrupt is for us: the server must see the run end
-            preexec_fn=_end_with_parent,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
     atexit.register(_stop, server)
     _wait_until_healthy(server, url, log_path)

@@ -1,6 +1,6 @@
 """The refresh: from landing files to a published version, stage by stage."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,12 +9,13 @@ import duckdb
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows.dbt import DbtError, DbtProject, personal_columns
+from flows.currency import CurrencyError, reporting_currency
+from flows.dbt import DbtError, DbtProject, published_columns
 from flows.load.loader import Delivery, LoadError, load_source
 from flows.load.mapping import Mapping as SourceMapping
 from flows.load.mapping import MappingError, find_mappings, load_mapping
 from flows.project import project_folder
-from flows.publish.bi_file import PublishError, write_bi_file
+from flows.publish.bi_file import PublishedColumns, PublishError, write_bi_file
 from flows.publish.versions import (
     published_file,
     remove_old_versions,
@@ -30,6 +31,8 @@ from flows.work_file import (
     RefreshInProgressError,
     open_work_file,
     sole_refresh,
+    undo_interrupted,
+    undone_on_failure,
     work_file,
 )
 from mining.cross_selling import mine_cross_sell_rules
@@ -72,15 +75,24 @@ def refresh(settings: RefreshSettings) -> RefreshResult:
     try:
         mappings = chosen_mappings(settings)
         with sole_refresh(warehouse):
+            undo_interrupted(warehouse)
             run_id = begin_run(warehouse)
             try:
-                result = _run_stages(settings, warehouse, mappings, run_id)
+                with undone_on_failure(warehouse):
+                    result = _run_stages(settings, warehouse, mappings, run_id)
             except BaseException as error:
                 end_run(warehouse, run_id, str(error) or type(error).__name__)
                 raise
             end_run(warehouse, run_id)
             return result
-    except (LoadError, MappingError, DbtError, PublishError, RefreshInProgressError) as error:
+    except (
+        LoadError,
+        MappingError,
+        CurrencyError,
+        DbtError,
+        PublishError,
+        RefreshInProgressError,
+    ) as error:
         raise RefreshError(str(error)) from error
 
 
@@ -104,9 +116,9 @@ def _run_stages(
             delivery.rows_loaded + delivery.rows_derived for delivery in deliveries
         )
 
-    variables = settings.dbt_variables() | {
-        "reporting_currency": reporting_currency(warehouse, settings.reporting_currency),
-    }
+    with open_work_file(warehouse) as connection:
+        currency = reporting_currency(connection, settings.reporting_currency)
+    variables = settings.dbt_variables() | {"reporting_currency": currency}
     with stage("core", stages) as current:
         project = DbtProject(warehouse, variables, full=settings.full)
         build_core(project)
@@ -132,7 +144,7 @@ def _run_stages(
 
     with stage("publish", stages) as current:
         current.rows_out = publish(
-            warehouse, run_id, personal_columns(project.manifest), settings.publish.keep_versions
+            warehouse, run_id, published_columns(project.manifest), settings.publish.keep_versions
         )
 
     record_stages(warehouse, run_id, as_of_date, stages)
@@ -197,12 +209,12 @@ def check(project: DbtProject) -> int:
 def publish(
     warehouse: Path,
     version: str,
-    hidden_columns: Mapping[tuple[str, str], frozenset[str]],
+    columns: PublishedColumns,
     keep_versions: int,
 ) -> int:
     """Write the BI file in a folder of its own, then switch readers to it; returns rows copied."""
     folder = unfinished_folder(warehouse, version)
-    rows = write_bi_file(work_file(warehouse), folder, hidden_columns)
+    rows = write_bi_file(work_file(warehouse), folder, columns)
     folder.rename(version_folder(warehouse, version))
     sync_folder(folder.parent)
     switch_to(warehouse, version)
@@ -238,36 +250,6 @@ def chosen_mappings(settings: RefreshSettings) -> list[SourceMapping]:
             f"known are {', '.join(sorted(known))}"
         )
     return [load_mapping(known[name]) for name in found]
-
-
-def reporting_currency(warehouse: Path, wanted: str | None) -> str | None:
-    """The currency of every figure: the one wanted, else the only one that the lines have.
-
-    Raises:
-        RefreshError: where lines come in several currencies and none is wanted.
-    """
-    if wanted is not None:
-        return wanted
-    with open_work_file(warehouse) as connection:
-        currencies = [
-            str(row[0])
-            for row in connection.execute(
-                """
-                select distinct coalesce(order_lines.currency, sources.currency) as found
-                from raw.order_lines
-                left join raw.sources using (source)
-                where found is not null
-                order by found
-                """
-            ).fetchall()
-        ]
-    if len(currencies) > 1:
-        raise RefreshError(
-            f"orders come in {', '.join(currencies)}: set reporting_currency to one of them "
-            "(in regulars.toml, or as REGULARS_REPORTING_CURRENCY) and deliver exchange_rates "
-            "for the others"
-        )
-    return currencies[0] if currencies else None
 
 
 def _as_of_date(warehouse: Path) -> date | None:

@@ -19,7 +19,7 @@ class _Section(BaseModel):
 
 
 class CustomerSettings(_Section):
-    """When a customer counts as observed, active, slipping or lapsed (DECISIONS.md, Customers)."""
+    """When a customer counts as observed, active, slipping or lapsed (docs/definitions.md)."""
 
     observed_after_days: int = Field(
         90,
@@ -100,9 +100,11 @@ class RefreshSettings(_Section):
         None,
         description="compute all marts as of this date; unset: the day after the newest purchase",
     )
-    full: bool = Field(False, description="build all again from the raw tables")
+    full: bool = Field(False, description="build everything from raw again, reference tables too")
     reporting_currency: str | None = Field(
-        None, description="currency of every figure; needed only where sources differ"
+        None,
+        pattern="^[A-Z]{3}$",
+        description="currency of every figure, as CNY; needed only where sources differ",
     )
     fiscal_year_start_month: int = Field(1, ge=1, le=12, description="first month of a fiscal year")
     customers: CustomerSettings = CustomerSettings()

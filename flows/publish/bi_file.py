@@ -1,13 +1,14 @@
 """The BI file, which analysts and BI tools read: all that is published, no personal data."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import duckdb
 
 from flows.publish.versions import FILE_NAME, sync_folder
 
+PublishedColumns = Mapping[tuple[str, str], Collection[str] | None]
 _SCHEMAS = ("reference", "core", "mining", "marts")
 
 
@@ -15,17 +16,16 @@ class PublishError(Exception):
     """The version could not be made whole; nothing was switched."""
 
 
-def write_bi_file(
-    work: Path, folder: Path, personal_columns: Mapping[tuple[str, str], frozenset[str]]
-) -> int:
+def write_bi_file(work: Path, folder: Path, columns: PublishedColumns) -> int:
     """Copy the published schemas of the work file into `folder`/regulars.duckdb, safely on disk.
 
-    Tables keep their order of rows and their comments; columns with personal data are left out.
+    Tables keep their order of rows and their comments. What `columns` does not name stays behind:
+    a table or a column that nobody has described may hold anything.
 
     Args:
         work: the work file; no other connection of this process may have it open for writing.
         folder: where the file is made.
-        personal_columns: (schema, table) to the columns that must not leave the work file.
+        columns: (schema, table) to the columns that may leave the work file; None: all of them.
 
     Returns:
         The number of rows copied.
@@ -51,8 +51,9 @@ def write_bi_file(
         for schema in _SCHEMAS:
             connection.execute(f"create schema {schema}")
         for schema, table, comment in tables:
-            hidden = personal_columns.get((schema, table), frozenset())
-            rows += _copy_table(connection, schema, table, comment, hidden)
+            if (schema, table) in columns:
+                shown = columns[schema, table]
+                rows += _copy_table(connection, schema, table, comment, shown)
         connection.execute("commit")
         connection.execute("detach work")
         connection.execute("checkpoint")
@@ -69,7 +70,7 @@ def _copy_table(
     schema: str,
     table: str,
     comment: str | None,
-    hidden: frozenset[str],
+    allowed: Collection[str] | None,
 ) -> int:
     columns = connection.execute(
         """
@@ -80,7 +81,7 @@ def _copy_table(
         """,
         [schema, table],
     ).fetchall()
-    shown = [(name, text) for name, text in columns if name not in hidden]
+    shown = [(name, text) for name, text in columns if allowed is None or name in allowed]
     names = ", ".join(_name(name) for name, _ in shown)
     target = f"{_name(schema)}.{_name(table)}"
     copied = connection.execute(

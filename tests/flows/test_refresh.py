@@ -345,7 +345,7 @@ def test_two_currencies_need_a_word(shop: Path, refresh: Refresh) -> None:
     write_orders(shop / "landing/export/orders1.csv", SHOP)
     failed = refresh(shop / "landing", shop / "warehouse", succeeds=False)
     assert failed.returncode == 1
-    assert "CNY, EUR: set reporting_currency" in words_of(failed)
+    assert "orders come in CNY, EUR: set reporting_currency" in words_of(failed)
     assert current_version(shop / "warehouse") is None
 
 

@@ -1,0 +1,59 @@
+"""In which currency a refresh counts: found before anything is built, or said what is missing."""
+
+import duckdb
+
+
+class CurrencyError(Exception):
+    """The orders' currencies leave no one currency to count in; the message says what to state."""
+
+
+def reporting_currency(connection: duckdb.DuckDBPyConnection, wanted: str | None) -> str | None:
+    """The currency of every figure: the one wanted, else the only one that the orders have.
+
+    A line that cannot be converted would stay out of every figure, so it is better to stop here.
+
+    Args:
+        connection: to the work file, its raw tables loaded.
+        wanted: the setting, as CNY.
+
+    Returns:
+        The currency; None where no order states one.
+
+    Raises:
+        CurrencyError: where orders come in several currencies and none is wanted, some orders have
+            a currency and others have none, or rates into the one wanted are missing.
+    """
+    stated = connection.execute(
+        """
+        select distinct
+            source,
+            coalesce(order_lines.currency, sources.currency) as stated
+        from raw.order_lines
+        left join raw.sources using (source)
+        order by all
+        """
+    ).fetchall()
+    currencies = sorted({currency for _, currency in stated if currency})
+    silent = [source for source, currency in stated if not currency]
+    if silent and (currencies or wanted):
+        raise CurrencyError(
+            f"the orders of {', '.join(silent)} have no currency, while others are counted in "
+            f"{wanted or ', '.join(currencies)}: add `currency: CNY` (or what it is) to the mapping"
+        )
+    if wanted is None and len(currencies) > 1:
+        raise CurrencyError(
+            f"orders come in {', '.join(currencies)}: set reporting_currency to one of them "
+            "(in regulars.toml, or as REGULARS_REPORTING_CURRENCY) and deliver exchange_rates "
+            "for the others"
+        )
+    if wanted is None:
+        return currencies[0] if currencies else None
+    rated = {
+        row[0] for row in connection.execute("select currency from raw.exchange_rates").fetchall()
+    }
+    if missing := [currency for currency in currencies if currency not in {wanted, *rated}]:
+        raise CurrencyError(
+            f"orders come in {', '.join(missing)}, the reporting currency is {wanted}, and no "
+            f"exchange rate from {' or '.join(missing)} was delivered: map exchange_rates"
+        )
+    return wanted

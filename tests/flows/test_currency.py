@@ -1,0 +1,73 @@
+"""The reporting currency: found, or refused with a word about what is missing."""
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+from flows.currency import CurrencyError, reporting_currency
+from flows.load.raw_tables import create_raw_tables
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        create_raw_tables(connection)
+        yield connection
+
+
+def order_lines(connection: duckdb.DuckDBPyConnection, **currencies: str | None) -> None:
+    for source, currency in currencies.items():
+        connection.execute(
+            "insert into raw.order_lines (source, currency) values (?, ?)", [source, currency]
+        )
+
+
+def test_the_only_currency_is_the_reporting_currency(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    assert reporting_currency(connection, None) is None
+    order_lines(connection, shop="CNY", till="CNY")
+    assert reporting_currency(connection, None) == "CNY"
+    assert reporting_currency(connection, "CNY") == "CNY"
+
+
+def test_orders_without_any_currency_are_counted_as_they_are(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    order_lines(connection, shop=None)
+    assert reporting_currency(connection, None) is None
+
+
+def test_the_source_states_what_its_lines_do_not(connection: duckdb.DuckDBPyConnection) -> None:
+    order_lines(connection, shop=None)
+    connection.execute(
+        "insert into raw.sources values ('shop', 'Shop', 'UTC', 'GBP', 'orders', false, false)"
+    )
+    assert reporting_currency(connection, None) == "GBP"
+
+
+@pytest.mark.parametrize(
+    ("currencies", "wanted", "message"),
+    [
+        ({"a": "CNY", "b": "USD"}, None, "orders come in CNY, USD: set reporting_currency"),
+        ({"a": "USD", "till": None}, None, "the orders of till have no currency"),
+        ({"till": None}, "USD", "the orders of till have no currency"),
+        ({"a": "USD"}, "EUR", "no exchange rate from USD was delivered"),
+    ],
+)
+def test_what_cannot_be_counted_stops_the_refresh(
+    connection: duckdb.DuckDBPyConnection,
+    currencies: dict[str, str | None],
+    wanted: str | None,
+    message: str,
+) -> None:
+    order_lines(connection, **currencies)
+    with pytest.raises(CurrencyError, match=message):
+        reporting_currency(connection, wanted)
+
+
+def test_rates_make_several_currencies_one(connection: duckdb.DuckDBPyConnection) -> None:
+    order_lines(connection, a="USD", b="EUR")
+    connection.execute("insert into raw.exchange_rates (currency, rate) values ('USD', 0.9)")
+    assert reporting_currency(connection, "EUR") == "EUR"
