@@ -104,8 +104,12 @@ select
     ) > 0, false) as is_purchase,
     count(*) as line_count,
     count(distinct product_id) filter (where line_kind = 'merchandise') as product_count,
-    coalesce(sum(quantity) filter (where line_kind = 'merchandise'), 0)::decimal(18, 4) as units,
-    sum(discount_amount)::decimal(18, 4) as discount_amount,
+    coalesce(sum(quantity) filter (
+        where line_kind = 'merchandise' and (quantity > 0 or is_return)
+    ), 0)::decimal(18, 4) as units,
+    coalesce(sum(discount_amount) filter (
+        where line_kind = 'merchandise' and not is_return
+    ), 0)::decimal(18, 4) as discount_amount,
     coalesce(sum(net_revenue) filter (where line_kind = 'merchandise'), 0)::decimal(18, 4)
         as merchandise_revenue,
     coalesce(sum(net_revenue) filter (where line_kind = 'shipping'), 0)::decimal(18, 4)
@@ -386,11 +390,14 @@ create table marts.products as
 with totals as (
     select
         product_id,
-        count(distinct order_id) filter (where not is_return) as orders,
-        min(order_date) filter (where not is_return) as first_sold_date,
-        max(order_date) filter (where not is_return) as last_sold_date,
-        coalesce(sum(quantity) filter (where not is_return), 0)::decimal(18, 4) as units_sold,
+        count(distinct order_id) filter (where not is_return and quantity > 0) as orders,
+        min(order_date) filter (where not is_return and quantity > 0) as first_sold_date,
+        max(order_date) filter (where not is_return and quantity > 0) as last_sold_date,
+        coalesce(sum(quantity) filter (where not is_return and quantity > 0), 0)::decimal(18, 4)
+            as units_sold,
         coalesce(sum(-quantity) filter (where is_return), 0)::decimal(18, 4) as units_returned,
+        coalesce(sum(-quantity) filter (where not is_return and quantity < 0), 0)::decimal(18, 4)
+            as units_written_off,
         sum(net_revenue)::decimal(18, 4) as net_revenue,
         coalesce(sum(net_revenue) filter (where is_return), 0)::decimal(18, 4)
             as returned_revenue,
@@ -404,7 +411,11 @@ with totals as (
 product_buyers as (
     select product_id, min(order_date) < max(order_date) as is_repeat_buyer,
     from core.fct_order_lines
-    where line_kind = 'merchandise' and not is_return and customer_id <> 'anonymous'
+    where
+        line_kind = 'merchandise'
+        and not is_return
+        and quantity > 0
+        and customer_id <> 'anonymous'
     group by product_id, customer_id
 ),
 
@@ -418,7 +429,7 @@ buyers as (
 )
 
 select
-    dim_products.*,
+    dim_products.* exclude (unit_cost),
     totals.* exclude (product_id),
     buyers,
     repeat_buyers,

@@ -150,7 +150,7 @@ def time_refresh(folder: Path) -> Side:
     side = Side()
     with _timed(side.start_up_seconds, "Prefect and dbt: import"):
         from flows import refresh
-        from flows.dbt import DbtProject, personal_columns
+        from flows.dbt import DbtProject, published_columns
         from flows.load.loader import load_source
         from flows.load.mapping import Mapping
         from flows.prefect_server import start_prefect_server
@@ -180,7 +180,7 @@ def time_refresh(folder: Path) -> Side:
         load_source(connection, mapping, settings.landing, run_id, datetime.now(UTC))
 
     variables = settings.dbt_variables() | {
-        "reporting_currency": refresh.reporting_currency(warehouse, None),
+        "reporting_currency": mapping.currency,
     }
     with _timed(side.start_up_seconds, "dbt: parse"):
         project = DbtProject(warehouse, variables, full=True)
@@ -206,7 +206,7 @@ def time_refresh(folder: Path) -> Side:
     dbt_stage("marts", lambda: project.build(*refresh.MART_PATHS))
     dbt_stage("check", project.test)
     with _timed(side.seconds, "publish"):
-        refresh.publish.fn(warehouse, run_id, personal_columns(project.manifest), keep_versions=1)
+        refresh.publish.fn(warehouse, run_id, published_columns(project.manifest), keep_versions=1)
     side.peak_mebibytes = _peak_mebibytes()
     with open_work_file(warehouse) as connection:
         side.totals = _totals(connection)

@@ -23,4 +23,5 @@ create table if not exists mining.rules (
     kulczynski double,
     rank bigint
 );
+comment on table mining.rules is 'Association rules as mined; marts.cross_sell_rules has names.';
 {% endmacro %}

@@ -73,7 +73,7 @@ def print_notes(console: Console, deliveries: Iterable[Delivery]) -> None:
 def sources(connection: duckdb.DuckDBPyConnection) -> Table:
     """What the warehouse holds of each source."""
     names = ["lines", "orders", "purchases", "customers", "rejected"]
-    table = plain_table("Sources", *names, "newest UTC", numbers=names)
+    table = plain_table("Sources", *names, "newest order", numbers=names)
     rows = connection.execute(
         """
         select
@@ -83,7 +83,7 @@ def sources(connection: duckdb.DuckDBPyConnection) -> Table:
             purchases,
             customers,
             rejected_rows,
-            strftime(newest_order_at::timestamp, '%Y-%m-%d')
+            strftime(timezone(time_zone, timezone('UTC', newest_order_at)), '%Y-%m-%d')
 
         from marts.about
         order by source

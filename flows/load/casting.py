@@ -4,13 +4,13 @@ Text that a type cannot hold gives null, never an error, and a `Fault` tells suc
 empty value. Everything is SQL over whole columns; nothing runs row by row in Python.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from flows.load.contract import MONEY, TIME
 from flows.load.mapping import MAXIMUM_FACTORS, Column, FileFormat
-from flows.load.reading import quote_name, quote_text
+from flows.sql_text import quote_name, quote_text
 
 # Dates and times before or after are typing errors and placeholders (0001-01-01, 9999-12-31).
 FIRST_YEAR: Final = 1900
@@ -24,6 +24,21 @@ _THIRD_FACTOR: Final = "DECIMAL(12,4)"
 
 
 @dataclass(frozen=True)
+class JoinedFile:
+    """What a message says where a joined file has no row for one of the file's.
+
+    Attributes:
+        found: SQL that is null on such rows.
+        reason: without the key.
+        detail: SQL of the text with the key.
+    """
+
+    found: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class SourceColumn:
     """A column of the files, found.
 
@@ -33,8 +48,7 @@ class SourceColumn:
         kind: its DuckDB type.
         alias: its name in the cleaned rows.
         file_format: of its file.
-        partner: where it comes from a joined file: SQL that is true where a partner was found, and
-            what the message says where none was.
+        partner: of a joined file, where it comes from one.
     """
 
     name: str
@@ -42,7 +56,7 @@ class SourceColumn:
     kind: str
     alias: str
     file_format: FileFormat
-    partner: tuple[str, str] | None = None
+    partner: JoinedFile | None = None
 
 
 @dataclass(frozen=True)
@@ -52,12 +66,14 @@ class Fault:
     Attributes:
         column: the source's column at fault.
         condition: SQL that is true on the rows at fault.
-        reason: SQL of the text that says why.
+        reason: why, without any value of the row: it may leave the work file.
+        detail: SQL of the text that says why with the value at fault, where there is one.
     """
 
     column: str
     condition: str
     reason: str
+    detail: str = "null"
 
 
 @dataclass(frozen=True)
@@ -106,6 +122,7 @@ def cast_column(
     zone: str,
     words: tuple[str, ...] = (),
     is_required: bool = False,
+    condition: SourceColumn | None = None,
 ) -> Cast:
     """Compose one contract column.
 
@@ -117,11 +134,16 @@ def cast_column(
         zone: zone of its naive times.
         words: its closed vocabulary, if it has one.
         is_required: whether null is a fault.
+        condition: the column that `when` speaks of.
     """
     label = ", ".join(source.name for source in sources) or name
     value, faults = _compose(name, kind, column, sources, zone, words)
+    if column.when and condition:
+        holds = f"{_read(condition, MONEY)} > {column.when.above}"
+        value = f"case when {holds} then {value} end"
+        faults = [replace(fault, condition=f"{holds} and {fault.condition}") for fault in faults]
     if is_required:
-        faults.append(Fault(label, f"{quote_name(name)} is null", _missing(label, name, sources)))
+        faults += _missing(label, name, sources)
     return Cast(name, value, tuple(faults))
 
 
@@ -156,7 +178,7 @@ def _too_large(
     name: str, sources: Sequence[SourceColumn], filled: str, kind: str, what: str
 ) -> Fault:
     label = ", ".join(source.name for source in sources)
-    reason = quote_text(f"the {what} does not fit {kind}")
+    reason = f"the {what} does not fit {kind}"
     return Fault(label, f"({filled}) and {quote_name(name)} is null", reason)
 
 
@@ -210,15 +232,15 @@ def _single(
     if words:
         value = f"lower({text})"
         listed = ", ".join(quote_text(word) for word in words)
-        reason = _shown(alias, f" is not one of {', '.join(words)}", "'")
-        return value, [Fault(source.name, f"{quote_name(name)} not in ({listed})", reason)]
+        reason = f"not one of {', '.join(words)}"
+        detail = _shown(alias, f" is {reason}", "'")
+        return value, [Fault(source.name, f"{quote_name(name)} not in ({listed})", reason, detail)]
     if kind == "VARCHAR":
         return text, []
     value = _read_text(text, kind, source.file_format, formats, zone)
     wanted = _plain(kind) + (f" by {' or '.join(formats)}" if formats else "")
-    reason = _shown(alias, f" as {wanted}", "cannot read '")
     condition = f"{alias} is not null and {is_known} and {quote_name(name)} is null"
-    return value, [Fault(source.name, condition, reason)]
+    return value, [_unread(source.name, condition, alias, wanted)]
 
 
 def _read(source: SourceColumn, kind: str, zone: str = "UTC") -> str:
@@ -279,15 +301,26 @@ def _read_text(
     if kind in (TIME, "DATE"):
         return _read_time(text, kind, formats, zone)
     if kind == "INTEGER" or kind.startswith("DECIMAL"):
-        number = text
-        if file_format.thousands:
-            number = f"replace({number}, {quote_text(file_format.thousands)}, '')"
-        if file_format.decimal == ",":
-            number = f"replace({number}, ',', '.')"
+        number = _plain_number(text, file_format)
         # DuckDB takes 1_000 for a thousand; no source means that.
         number = f"case when not contains({number}, '_') then {number} end"
         return _whole(number) if kind == "INTEGER" else f"try_cast({number} as {kind})"
     return text if kind == "VARCHAR" else f"try_cast({text} as {kind})"
+
+
+def _plain_number(text: str, file_format: FileFormat) -> str:
+    """Write a number with a decimal point and ungrouped, null where its marks are misplaced."""
+    number, mark, decimal = text, file_format.thousands, file_format.decimal
+    if mark:
+        grouped = rf"[+-]?[0-9]{{1,3}}(\Q{mark}\E[0-9]{{3}})+(\Q{decimal}\E[0-9]*)?"
+        is_sound = (
+            f"not contains({number}, {quote_text(mark)}) "
+            f"or regexp_full_match({number}, {quote_text(grouped)})"
+        )
+        number = f"case when {is_sound} then replace({number}, {quote_text(mark)}, '') end"
+    if decimal == ",":
+        number = f"case when not contains({number}, '.') then replace({number}, ',', '.') end"
+    return number
 
 
 def _read_time(text: str, kind: str, formats: tuple[str, ...], zone: str) -> str:
@@ -311,8 +344,14 @@ def _read_time(text: str, kind: str, formats: tuple[str, ...], zone: str) -> str
 
 
 def _unreadable(source: SourceColumn, kind: str, value: str) -> Fault:
-    reason = _shown(as_text(source), f" as {_plain(kind)}", "cannot read '")
-    return Fault(source.name, f"{source.alias} is not null and ({value}) is null", reason)
+    condition = f"{source.alias} is not null and ({value}) is null"
+    return _unread(source.name, condition, as_text(source), _plain(kind))
+
+
+def _unread(label: str, condition: str, text: str, wanted: str) -> Fault:
+    article = "" if wanted.startswith("a ") else "an " if wanted == "INTEGER" else "a "
+    detail = _shown(text, f" as {wanted}", "cannot read '")
+    return Fault(label, condition, f"not {article}{wanted}", detail)
 
 
 def _plain(kind: str) -> str:
@@ -322,15 +361,14 @@ def _plain(kind: str) -> str:
 
 
 def _shown(value: str, after: str, before: str) -> str:
-    """Return SQL for a reason that quotes the value at fault, cut where it is long."""
+    """Return SQL for a text that quotes the value at fault, cut where it is long."""
     closing = quote_text("'" + after)
     return f"{quote_text(before)} || left(cast({value} as varchar), 100) || {closing}"
 
 
-def _missing(label: str, name: str, sources: Sequence[SourceColumn]) -> str:
-    reason = quote_text(f"{name} is missing")
-    for source in sources:
-        if source.partner:
-            found, explanation = source.partner
-            reason = f"case when {found} is null then {explanation} else {reason} end"
-    return reason
+def _missing(label: str, name: str, sources: Sequence[SourceColumn]) -> Iterator[Fault]:
+    is_missing = f"{quote_name(name)} is null"
+    for partner in dict.fromkeys(source.partner for source in sources if source.partner):
+        condition = f"{is_missing} and {partner.found} is null"
+        yield Fault(label, condition, partner.reason, partner.detail)
+    yield Fault(label, is_missing, "no value")

@@ -29,7 +29,8 @@ class Rejection:
     Attributes:
         source_file: relative to the landing folder.
         column_name: the source's column; None where the whole record is at fault.
-        reason: of the first of them.
+        reason: why.
+        detail: why, with the first value at fault, where there is one; not to be published.
         rows: how many.
         source_lines: the first physical lines.
     """
@@ -37,6 +38,7 @@ class Rejection:
     source_file: str
     column_name: str | None
     reason: str
+    detail: str | None
     rows: int
     source_lines: tuple[int, ...]
 
@@ -118,15 +120,15 @@ def _only(mapping: Mapping, name: str, entity: EntityMapping) -> Mapping:
 def _rejections(
     connection: duckdb.DuckDBPyConnection, deliveries: list[Delivery]
 ) -> list[Rejection]:
-    """Return the commonest rejections of an entity's deliveries, by file and column."""
+    """Return the commonest rejections of an entity's deliveries."""
     rows = connection.execute(
-        "select source_file, column_name, arg_min(reason, source_line), count(*) as rows, "
-        f"min(source_line, {_LINES_SHOWN}) from raw.rejected_rows "
-        "where load_id in (select unnest($load_ids)) group by source_file, column_name "
-        f"order by rows desc, source_file, column_name limit {_REASONS_SHOWN}",
+        "select source_file, column_name, reason, arg_min(detail, source_line), "
+        f"count(*) as rows, min(source_line, {_LINES_SHOWN}) from raw.rejected_rows "
+        "where load_id in (select unnest($load_ids)) group by source_file, column_name, reason "
+        f"order by rows desc, source_file, column_name, reason limit {_REASONS_SHOWN}",
         {"load_ids": [delivery.load_id for delivery in deliveries]},
     ).fetchall()
     return [
-        Rejection(file, column, reason, count, tuple(lines))
-        for file, column, reason, count, lines in rows
+        Rejection(file, column, reason, detail, count, tuple(lines))
+        for file, column, reason, detail, count, lines in rows
     ]

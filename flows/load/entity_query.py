@@ -16,13 +16,24 @@ from pathlib import PurePosixPath
 
 import duckdb
 
-from flows.load.casting import Cast, Fault, SourceColumn, as_text, cast_column, clean
+from flows.load.casting import (
+    Cast,
+    Fault,
+    JoinedFile,
+    SourceColumn,
+    as_text,
+    cast_column,
+    clean,
+)
 from flows.load.contract import COMPUTED_COLUMNS, MONEY, TIME, Entity
 from flows.load.landing import LandingError
 from flows.load.mapping import BY_NAME, Column, EntityMapping, Mapping, did_you_mean
-from flows.load.reading import LINE, Reading, quote_name, quote_text
+from flows.load.reading import LINE, Reading
+from flows.sql_text import quote_name, quote_text
 
 _SKIPPED = 0
+# A trillion: a typing error in every currency, and a hundred of them still fit DECIMAL(18,4).
+AMOUNT_LIMIT = 10**12
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,7 @@ class EntityQuery:
         faults: the reasons to reject, in the order of their numbers from 1.
         entity: the raw table.
         technical: the values of the load's own columns, by name.
+        has_line_numbers: whether the file numbers an order's lines itself.
         header_amounts: for each header line its amount's column in `judged`, and its kind.
         notes: what a person should know.
     """
@@ -44,21 +56,24 @@ class EntityQuery:
     faults: tuple[Fault, ...]
     entity: str
     technical: dict[str, str]
+    has_line_numbers: bool
     header_amounts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
 
     @property
     def faulty(self) -> str:
-        """Query of line, source column and reason of the rows to reject, in the file's order."""
-        columns = " ".join(
-            f"when {number} then {quote_text(fault.column)}"
-            for number, fault in enumerate(self.faults, 1)
-        )
-        reasons = " ".join(
-            f"when {number} then {fault.reason}" for number, fault in enumerate(self.faults, 1)
+        """Query of line, source column, reason and detail of the rows to reject, in order."""
+        columns, reasons, details = (
+            " ".join(f"when {number} then {text}" for number, text in enumerate(texts, 1))
+            for texts in (
+                [quote_text(fault.column) for fault in self.faults],
+                [quote_text(fault.reason) for fault in self.faults],
+                [fault.detail for fault in self.faults],
+            )
         )
         return (
-            f"select {LINE}, nullif(case fault {columns} end, ''), case fault {reasons} end "
+            f"select {LINE}, nullif(case fault {columns} end, ''), case fault {reasons} end, "
+            f"case fault {details} end "
             f"from ({self.judged}) where fault > {_SKIPPED} order by {LINE}"
         )
 
@@ -114,6 +129,7 @@ def compose(
     main: Reading,
     others: Sequence[Sequence[Reading]],
     loaded_at: datetime,
+    rejects_repeats: bool = False,
 ) -> EntityQuery:
     """Compose the queries of one file.
 
@@ -125,6 +141,8 @@ def compose(
         main: the file.
         others: for each join, its files.
         loaded_at: rows dated later are at fault.
+        rejects_repeats: whether a line whose number its order has had in this file is at fault. To
+            look for them takes sorting all rows, so it is asked for only where there are any.
 
     Raises:
         LandingError: a column is missing, renamed or ambiguous.
@@ -152,6 +170,7 @@ def compose(
                 mapping.naive_zone,
                 contract.values.get(name, ()),
                 name in required or name == "line_number",
+                finder.find(f"columns.{name}.when", column.when.column) if column.when else None,
             )
         )
     header_amounts = []
@@ -165,21 +184,36 @@ def compose(
 
     notes = [note for partner in partners for note in partner.notes(connection)]
     notes += _new_columns(entity, main, finder)
-    judged, faults = _judge(
-        main, partners, finder, casts, contract, entity, mapping, loaded_at, columns
-    )
-    delivered = [cast.name for cast in casts if cast.name in contract.columns]
-    order = finder.partition_key(columns.get("order_id"))
-    accepted = _accept(judged, contract, entity, delivered, "updated_at" in columns, mapping, order)
+    rows = _cast_rows(_read_rows(main, partners, finder), casts, columns)
+    faults = [fault for cast in casts for fault in cast.faults]
+    if main.kind == "json":
+        faults.insert(0, Fault("", "not is_record", "not a JSON object"))
+    if contract.name == "order_lines":
+        zone = quote_text(mapping.time_zone)
+        rows = f"select *, timezone({zone}, ordered_at) as ordered_at_local from ({rows})"
+        faults += _order_line_faults(finder, columns, loaded_at)
+    judged = _judge(rows, faults, main.kind, entity.skip_rows_without)
+    if rejects_repeats:
+        judged = _judge_repeats(judged, len(faults) + 1)
+        reason = "a line number that its order has had in this file"
+        faults.append(Fault(_label(columns, "line_number"), "", reason, "'line ' || line_number"))
     technical = {"source": quote_text(mapping.source), "source_file": quote_text(main.name)}
-    if "updated_at" not in columns:
+    values = {name: quote_name(name) for name in contract.columns if name in columns}
+    if "updated_at" in columns:
+        values["updated_at"] = f"coalesce(updated_at, {_moment(loaded_at)})"
+    else:
         technical["updated_at"] = _moment(loaded_at)
+    if contract.name == "order_lines":
+        order = finder.partition_key(columns.get("order_id"))
+        values |= _order_line_values(columns, mapping.currency, order)
+    accepted = _accept(judged, values, contract.key if entity.one_row_per_key else ())
     return EntityQuery(
         judged,
         accepted,
         tuple(faults),
         contract.name,
         technical,
+        "line_number" in columns,
         tuple(header_amounts),
         tuple(notes),
     )
@@ -352,20 +386,16 @@ class _Finder:
         return self._use("main", own, self.main.column(own, "main"), kind, self.main, None)
 
     def _partner_column(self, partner: _Partner, own: str) -> SourceColumn:
+        file = partner.prefix.replace("'", "")
         keys = " and ".join(
-            f"{theirs} ' || coalesce({self.key_alias(ours)}, 'empty') || '"
+            f"{theirs.replace(chr(39), '')} ' || coalesce({self.key_alias(ours)}, 'empty') || '"
             for ours, theirs in partner.on.items()
         )
-        explanation = f"'no row in {partner.prefix.replace(chr(39), '')} with {keys}'"
-        sql = f"{partner.table}.{quote_name(own)}"
-        return self._use(
-            partner.table,
-            own,
-            sql,
-            partner.kind(own),
-            partner.readings[0],
-            (partner.found, explanation),
+        joined = JoinedFile(
+            partner.found, f"no matching row in {file}", f"'no row in {file} with {keys}'"
         )
+        sql = f"{partner.table}.{quote_name(own)}"
+        return self._use(partner.table, own, sql, partner.kind(own), partner.readings[0], joined)
 
     def key_alias(self, name: str) -> str:
         """Return SQL, over the cleaned rows, of the text of a column that files are joined on."""
@@ -385,7 +415,7 @@ class _Finder:
         sql: str,
         kind: str,
         reading: Reading,
-        partner: tuple[str, str] | None,
+        partner: JoinedFile | None,
     ) -> SourceColumn:
         key = (table, own)
         if key not in self.used:
@@ -407,18 +437,8 @@ def _new_columns(entity: EntityMapping, main: Reading, finder: _Finder) -> list[
     return [f"{main.name} has columns that the mapping does not use: {', '.join(new)}"]
 
 
-def _judge(
-    main: Reading,
-    partners: Sequence[_Partner],
-    finder: _Finder,
-    casts: Sequence[Cast],
-    contract: Entity,
-    entity: EntityMapping,
-    mapping: Mapping,
-    loaded_at: datetime,
-    columns: dict[str, Column],
-) -> tuple[str, list[Fault]]:
-    """Compose the query of all rows, cast, each with the number of its first fault."""
+def _read_rows(main: Reading, partners: Sequence[_Partner], finder: _Finder) -> str:
+    """Compose the query of the file's rows, cleaned, beside those joined to them."""
     joins = ""
     for partner in partners:
         matches = []
@@ -434,8 +454,11 @@ def _judge(
     read += [f"{partner.table}.{partner.found}" for partner in partners]
     if main.kind == "json":
         read.append("main.json is not null as is_record")
-    query = f"select {', '.join(read)} from ({main.query}) as main{joins}"
+    return f"select {', '.join(read)} from ({main.query}) as main{joins}"
 
+
+def _cast_rows(rows: str, casts: Sequence[Cast], columns: dict[str, Column]) -> str:
+    """Compose the query of the rows with the contract's columns beside the source's."""
     values = []
     for cast in casts:
         value = cast.value
@@ -444,61 +467,95 @@ def _judge(
             ordinal = f"row_number() over (partition by {value} order by {LINE})"
             value = f"{value} || {quote_text(stated.separator)} || {ordinal}"
         values.append(f"{value} as {quote_name(cast.name)}")
-    query = f"select *, {', '.join(values)} from ({query})"
-    faults = [fault for cast in casts for fault in cast.faults]
-    if contract.name == "order_lines":
-        zone = quote_text(mapping.time_zone)
-        query = f"select *, timezone({zone}, ordered_at) as ordered_at_local from ({query})"
-        label = ", ".join(columns["ordered_at"].from_) or "ordered_at"
-        faults.append(
-            Fault(
-                label,
-                f"ordered_at > {_moment(loaded_at)}",
-                "'ordered at ' || ordered_at_local || ', after the moment of the load'",
+    return f"select *, {', '.join(values)} from ({rows})"
+
+
+def _label(columns: dict[str, Column], name: str) -> str:
+    return ", ".join(columns[name].from_) or name
+
+
+def _order_line_faults(
+    finder: _Finder, columns: dict[str, Column], loaded_at: datetime
+) -> Iterator[Fault]:
+    """Faults of values that a line could hold but no order has."""
+    yield Fault(
+        _label(columns, "ordered_at"),
+        f"ordered_at > {_moment(loaded_at)}",
+        "dated after the moment of the load",
+        "'ordered at ' || ordered_at_local || ', after the moment of the load'",
+    )
+    # Sums of such amounts would overflow DECIMAL(18,4).
+    for factors in (
+        *(("quantity",), ("unit_price",), ("discount_amount",), ("net_revenue",), ("unit_cost",)),
+        *(("quantity", "unit_price"), ("quantity", "unit_cost")),
+    ):
+        if all(name in columns for name in factors):
+            label = ", ".join(
+                source.name for name in factors for source in finder.find_all(name, columns[name])
             )
-        )
-    if main.kind == "json":
-        faults.insert(0, Fault("", "not is_record", "'not a JSON object'"))
-    branches = [
-        f"when {quote_name(name)} is null then {_SKIPPED}" for name in entity.skip_rows_without
-    ]
+            amount = " * ".join(f"{name}::double" for name in factors)
+            reason = f"{' × '.join(factors)} is {AMOUNT_LIMIT:,} or more"
+            yield Fault(label, f"abs({amount}) >= {AMOUNT_LIMIT}", reason)
+
+
+def _judge(rows: str, faults: Sequence[Fault], kind: str, filled: Sequence[str]) -> str:
+    """Compose the query of all rows, each with the number of its first fault.
+
+    Args:
+        rows: query of the cast rows.
+        faults: in the order of their numbers from 1.
+        kind: the file's type.
+        filled: columns; a row where one is empty is skipped.
+    """
+    branches = [f"when {quote_name(name)} is null then {_SKIPPED}" for name in filled]
     branches += [f"when {fault.condition} then {n}" for n, fault in enumerate(faults, 1)]
     # The record as a whole is judged before any part of it.
-    if main.kind == "json" and entity.skip_rows_without:
+    if kind == "json" and filled:
         branches.insert(0, "when not is_record then 1")
-    return f"select *, case {' '.join(branches)} end as fault from ({query})", faults
+    return f"select *, case {' '.join(branches)} end as fault from ({rows})"
 
 
-def _accept(
-    judged: str,
-    contract: Entity,
-    entity: EntityMapping,
-    delivered: list[str],
-    has_updated_at: bool,
-    mapping: Mapping,
-    order: str,
-) -> str:
-    """Compose the query of the good rows in the raw table's columns."""
-    names = [*delivered, *(["updated_at"] if has_updated_at else [])]
-    values = {name: quote_name(name) for name in names}
-    if contract.name == "order_lines":
-        values["ordered_at_local"] = "ordered_at_local"
-        if "line_number" not in delivered:
-            values["line_number"] = (
-                f"cast(row_number() over (partition by {order} order by {LINE}) as integer)"
-            )
-        if mapping.currency:
-            stated = f"coalesce(currency, {quote_text(mapping.currency)})"
-            values["currency"] = stated if "currency" in delivered else quote_text(mapping.currency)
+def _judge_repeats(judged: str, number: int) -> str:
+    """Give a fault to each good line whose number a good line above it has in the same order."""
+    place = f"row_number() over (partition by order_id, line_number, fault is null order by {LINE})"
+    return (
+        f"select * replace (case when fault is null and {place} > 1 then {number} "
+        f"else fault end as fault) from ({judged})"
+    )
+
+
+def _order_line_values(
+    columns: dict[str, Column], currency: str | None, order: str
+) -> dict[str, str]:
+    """Return SQL of what the loader adds to an order line; `order` tells orders apart."""
+    values = {"ordered_at_local": "ordered_at_local"}
+    if "line_number" not in columns:
+        values["line_number"] = (
+            f"cast(row_number() over (partition by {order} order by {LINE}) as integer)"
+        )
+    if currency:
+        stated = quote_text(currency)
+        values["currency"] = f"coalesce(currency, {stated})" if "currency" in columns else stated
+    return values
+
+
+def _accept(judged: str, values: dict[str, str], key: tuple[str, ...]) -> str:
+    """Compose the query of the good rows in the raw table's columns.
+
+    Args:
+        judged: query of all rows.
+        values: SQL of each column.
+        key: keep one row of each, of each column its last value; empty: keep all rows.
+    """
     good = f"from ({judged}) where fault is null"
-    if not entity.one_row_per_key:
+    if not key:
         listed = ", ".join(f"{value} as {quote_name(name)}" for name, value in values.items())
         return f"select {listed}, {LINE} as source_line {good}"
-    keys = [quote_name(name) for name in contract.key]
-    rest = ", ".join(
+    keys = [quote_name(name) for name in key]
+    rest = [
         f"arg_max({value}, {LINE}) filter ({value} is not null) as {quote_name(name)}"
         for name, value in values.items()
-        if name not in contract.key
-    )
-    listed = ", ".join([*keys, *([rest] if rest else []), f"max({LINE}) as source_line"])
+        if name not in key
+    ]
+    listed = ", ".join([*keys, *rest, f"max({LINE}) as source_line"])
     return f"select {listed} {good} group by {', '.join(keys)}"

@@ -1,13 +1,13 @@
 """Load a source's files into the raw tables: every record kept, or rejected with its reason.
 
 One transaction a source: it loads whole or not at all. Each file of each entity is one delivery; a
-file whose content was loaded before, under the same mapping, adds nothing.
+file that is as it was when last loaded, under the same mapping, adds nothing.
 """
 
 import hashlib
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -15,11 +15,12 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from flows.load.contract import ENTITIES, Entity
+from flows.load.contract import ENTITIES
 from flows.load.entity_query import EntityQuery, compose
 from flows.load.landing import LandingError, content_sha256, explain_missing, find_files
 from flows.load.mapping import Mapping
-from flows.load.reading import Reading, Workspace, quote_text, read_file
+from flows.load.reading import Reading, Workspace, read_file
+from flows.sql_text import quote_text
 
 _REJECT_BATCH: Final = 10_000
 
@@ -46,8 +47,8 @@ class Delivery:
         rows_rejected: rows added to raw.rejected_rows.
         rows_derived: lines made from header amounts, beside rows_loaded.
         rows_skipped: no rows of this entity, or folded into a later row of their key.
-        is_new: False where the same content was loaded before; then all counts are 0.
-        notes: what a person should know: new columns, no records, repeated keys of a joined file.
+        is_new: False where the file is as it was when last loaded; then all counts are 0.
+        notes: what a person should know: new columns, no records, repeated keys, orders replaced.
     """
 
     load_id: int
@@ -143,22 +144,27 @@ def _load_entity(
         raise LoadError(f"{where}: {error}") from error
     partners = [path for paths in joined for path in paths]
     fingerprint = mapping.fingerprint(name)
+    newest = _newest_loads(connection, mapping.source, name)
+    has_earlier = bool(newest)
+    mended: set[int] = set()  # loads of the same content under another mapping
+    # Of a file joined to several, malformed records are rejected once.
+    counted = {path.relative_to(landing).as_posix() for path in files}
     deliveries = []
     for path in files:
         source_file = path.relative_to(landing).as_posix()
         here = f"{where}, file {source_file}"
         content = _joint_sha256(workspace, [path, *partners])
-        earlier = connection.execute(
-            "select load_id, source_file from raw.loads where source = ? and entity = ? "
-            "and content_sha256 = ? and mapping_sha256 = ? order by load_id limit 1",
-            [mapping.source, name, content, fingerprint],
-        ).fetchone()
-        if earlier:
-            load_id, first_file = earlier
-            note = f"the content of {source_file} was loaded before (load {load_id}"
-            note += ")" if first_file == source_file else f", from {first_file})"
+        # A file goes by what it held last, so that a change and its reversal both load; one of a
+        # new name may be a copy of another.
+        last = newest.get(source_file)
+        alike = [last] if last else newest.values()
+        equal = [one for one in alike if (one.content, one.mapping) == (content, fingerprint)]
+        if equal:
+            known = equal[0]
+            note = f"the content of {source_file} was loaded before (load {known.load_id}"
+            note += ")" if known is last else f", from {known.source_file})"
             nothing = (0, 0, 0, 0, 0)
-            deliveries.append(Delivery(load_id, name, source_file, *nothing, False, (note,)))
+            deliveries.append(Delivery(known.load_id, name, source_file, *nothing, False, (note,)))
             continue
         try:
             main = read_file(connection, path, source_file, entity.format, workspace)
@@ -175,12 +181,22 @@ def _load_entity(
                 ]
                 for join, paths in zip(entity.join, joined, strict=True)
             ]
-            query = compose(connection, mapping, ENTITIES[name], entity, main, others, loaded_at)
-            delivery = _load_file(connection, mapping, ENTITIES[name], main, others, query)
+            joined_once = {
+                reading.name: reading
+                for readings in others
+                for reading in readings
+                if reading.name not in counted
+            }
+            counted |= joined_once.keys()
+            delivery = _load_file(
+                connection, mapping, name, main, others, list(joined_once.values()), loaded_at
+            )
         except LandingError as error:
             raise LoadError(f"{here}: {error}") from error
         except duckdb.Error as error:
-            raise LoadError(f"{here}: DuckDB could not read it: {error}") from error
+            # Further lines of the message may show the file's own.
+            what = str(error).partition("\n")[0]
+            raise LoadError(f"{here}: DuckDB could not read it: {what}") from error
         connection.execute(
             "insert into raw.loads by name select $load_id as load_id, $run_id as run_id, "
             "$source as source, $entity as entity, $source_file as source_file, "
@@ -207,7 +223,88 @@ def _load_entity(
             },
         )
         deliveries.append(delivery)
-    return deliveries
+        newest[source_file] = _Loaded(delivery.load_id, source_file, content, fingerprint)
+        if last and last.content == content:
+            mended.add(delivery.load_id)
+    new = [one.load_id for one in deliveries if one.is_new]
+    if name != "order_lines" or not new or not (has_earlier or len(new) > 1):
+        return deliveries
+    replaced = _replaced(connection, mapping, new)
+    return [
+        replace(one, notes=(*one.notes, replaced[one.load_id]))
+        if one.is_new and one.load_id in replaced and one.load_id not in mended
+        else one
+        for one in deliveries
+    ]
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """The newest load of a file: its content's hash and that of its mapping."""
+
+    load_id: int
+    source_file: str
+    content: str
+    mapping: str
+
+
+def _newest_loads(
+    connection: duckdb.DuckDBPyConnection, source: str, entity: str
+) -> dict[str, _Loaded]:
+    """Return the newest load of each file of an entity, the oldest of them first."""
+    rows = connection.execute(
+        "select load_id, source_file, content_sha256, mapping_sha256 from raw.loads "
+        "where source = ? and entity = ? "
+        "qualify row_number() over (partition by source_file order by load_id desc) = 1 "
+        "order by load_id",
+        [source, entity],
+    ).fetchall()
+    return {row[1]: _Loaded(*row) for row in rows}
+
+
+def _replaced(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, load_ids: Sequence[int]
+) -> dict[int, str]:
+    """Say for each new load what it replaces of the loads before it; loads without are left out."""
+    line = "line_number" if mapping.delivers == "lines" else "null::integer"
+    rows = connection.execute(
+        f"""
+        with versions as (
+            select
+                order_id, {line} as line_number, load_id,
+                max(updated_at) as updated_at, count(*) as lines
+            from raw.order_lines
+            where source = $source and order_id in (
+                select order_id from raw.order_lines
+                where source = $source and load_id in (select unnest($load_ids))
+            )
+            group by all
+        ),
+
+        packed as (
+            select *, {{'updated_at': updated_at, 'load_id': load_id, 'lines': lines}} as version
+            from versions
+        ),
+
+        successions as (
+            select *, max(version) over (
+                partition by order_id, line_number order by load_id
+                rows between unbounded preceding and 1 preceding
+            ) as earlier
+            from packed
+        )
+
+        select load_id, sum(earlier.lines), count(distinct order_id)
+        from successions
+        where load_id in (select unnest($load_ids)) and version > earlier
+        group by load_id
+        """,
+        {"source": mapping.source, "load_ids": list(load_ids)},
+    ).fetchall()
+    return {
+        load_id: f"replaces {lines:,} lines of {orders:,} orders from earlier files"
+        for load_id, lines, orders in rows
+    }
 
 
 def _joined_files(landing: Path, mapping: Mapping, patterns: tuple[str, ...]) -> list[Path]:
@@ -229,18 +326,39 @@ def _joint_sha256(workspace: Workspace, paths: list[Path]) -> str:
 def _load_file(
     connection: duckdb.DuckDBPyConnection,
     mapping: Mapping,
-    contract: Entity,
+    name: str,
     main: Reading,
-    others: list[list[Reading]],
-    query: EntityQuery,
+    others: Sequence[Sequence[Reading]],
+    joined_once: Sequence[Reading],
+    loaded_at: datetime,
 ) -> Delivery:
-    """Insert one file's rows; only where some do not arrive, look at it again for the reasons."""
+    """Insert one file's rows; only where some do not arrive, look at it again for the reasons.
+
+    Args:
+        connection: as for `load_source`.
+        mapping: the source.
+        name: the entity.
+        main: the file.
+        others: for each join, its files.
+        joined_once: those of them whose malformed records count with this file.
+        loaded_at: the moment of the load.
+    """
     load_id = int(_scalar(connection, "select coalesce(max(load_id), 0) + 1 from raw.loads"))
+    parts = (connection, mapping, ENTITIES[name], mapping.entities[name], main, others, loaded_at)
+    query = compose(*parts)
     loaded = int(_scalar(connection, query.insert(load_id)))
+    notes = list(query.notes)
+    repeats = _repeated_lines(connection, load_id) if query.has_line_numbers else 0
+    if repeats and mapping.delivers == "orders":
+        connection.execute("delete from raw.order_lines where load_id = ?", [load_id])
+        query = compose(*parts, rejects_repeats=True)
+        loaded = int(_scalar(connection, query.insert(load_id)))
+    elif repeats:
+        notes.append(f"{repeats:,} rows are replaced by newer rows of the same line in this file")
     derived = sum(int(_scalar(connection, sql)) for sql in query.insert_header_lines(load_id))
-    readings = [main, *(reading for readings in others for reading in readings)]
     malformed = sum(
-        _insert_malformed(connection, mapping, contract, load_id, reading) for reading in readings
+        _insert_malformed(connection, mapping, name, load_id, reading)
+        for reading in (main, *joined_once)
     )
     faulty = skipped = 0
     if loaded != main.good:
@@ -252,13 +370,12 @@ def _load_file(
             )
         skipped += accepted - loaded
         if faulty:
-            _insert_faulty(connection, mapping, contract, load_id, main, query)
-    notes = list(query.notes)
+            _insert_faulty(connection, mapping, name, load_id, main, query)
     if main.good + main.malformed == 0:
         notes.append(f"{main.name} holds no records, only a header")
     return Delivery(
         load_id,
-        contract.name,
+        name,
         main.name,
         records_read=main.good + malformed,
         rows_loaded=loaded,
@@ -270,6 +387,15 @@ def _load_file(
     )
 
 
+def _repeated_lines(connection: duckdb.DuckDBPyConnection, load_id: int) -> int:
+    """Count the lines of a load whose number an order has had in it already."""
+    return _scalar(
+        connection,
+        "select coalesce(sum(times - 1), 0) from (select count(*) as times from raw.order_lines "
+        f"where load_id = {load_id} group by order_id, line_number having times > 1)",
+    )
+
+
 def _scalar(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
     row = connection.execute(sql).fetchone()
     return int(row[0]) if row else 0
@@ -278,11 +404,11 @@ def _scalar(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
 def _insert_malformed(
     connection: duckdb.DuckDBPyConnection,
     mapping: Mapping,
-    contract: Entity,
+    entity: str,
     load_id: int,
     reading: Reading,
 ) -> int:
-    """Reject the records that could not be told apart; joined files' count with the delivery."""
+    """Reject the records that could not be told apart; return their number."""
     if reading.numbered is None or not reading.numbered.malformed:
         return 0
     path = quote_text(str(reading.numbered.malformed_path))
@@ -293,7 +419,7 @@ def _insert_malformed(
         {
             "load_id": load_id,
             "source": mapping.source,
-            "entity": contract.name,
+            "entity": entity,
             "source_file": reading.name,
         },
     )
@@ -303,7 +429,7 @@ def _insert_malformed(
 def _insert_faulty(
     connection: duckdb.DuckDBPyConnection,
     mapping: Mapping,
-    contract: Entity,
+    entity: str,
     load_id: int,
     main: Reading,
     query: EntityQuery,
@@ -317,6 +443,7 @@ def _insert_faulty(
                 "source_line": pa.array([row[0] for row in rows], pa.int64()),
                 "column_name": pa.array([row[1] for row in rows], pa.string()),
                 "reason": pa.array([row[2] for row in rows], pa.string()),
+                "detail": pa.array([row[3] for row in rows], pa.string()),
                 "raw_text": pa.array([texts.get(row[0]) for row in rows], pa.string()),
             }
         )
@@ -327,7 +454,7 @@ def _insert_faulty(
             {
                 "load_id": load_id,
                 "source": mapping.source,
-                "entity": contract.name,
+                "entity": entity,
                 "source_file": main.name,
             },
         )

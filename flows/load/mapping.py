@@ -154,6 +154,18 @@ class Join(_Strict):
         return data
 
 
+class Condition(_Strict):
+    """The rows that count: those where a number of the file is above a bound.
+
+    Attributes:
+        column: the source's column; of several candidates the first that the file has.
+        above: the bound, itself not included.
+    """
+
+    column: Names
+    above: Annotated[Decimal, BeforeValidator(_as_text)]
+
+
 class Column(_Strict):
     """Where one column of the contract comes from: exactly one of the first five.
 
@@ -171,6 +183,7 @@ class Column(_Strict):
         whole_number: take '12346.0', as pandas writes ids that know nulls, for '12346'.
         values: the source's words and what they mean; null means no value.
         otherwise: what any other word means; default itself.
+        when: on other rows the column has no value.
     """
 
     from_: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field((), alias="from")
@@ -186,6 +199,7 @@ class Column(_Strict):
     whole_number: bool = False
     values: Annotated[dict[str, Text | None], BeforeValidator(_as_text_keys)] = {}
     otherwise: Text | None = None
+    when: Condition | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -332,13 +346,16 @@ class Mapping(_Strict):
         """Return the SHA-256 of all in the mapping that decides an entity's rows.
 
         A delivery is known by its content and by this: a mended mapping loads the same files anew.
+        Keys at their defaults stay out, so that a key added to the format later changes nothing.
         """
         part = {
             "source": self.source,
             "zones": [self.time_zone, self.naive_zone],
             "currency": self.currency,
-            entity: self.entities[entity].model_dump(mode="json"),
+            entity: self.entities[entity].model_dump(mode="json", exclude_defaults=True),
         }
+        if entity == "order_lines" and self.delivers != "orders":
+            part["delivers"] = self.delivers
         return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
 
 

@@ -35,7 +35,8 @@ create table if not exists raw.rejected_rows (
     source_file varchar not null,
     source_line bigint not null,       -- physical line where it begins; Parquet: row number
     column_name varchar,               -- the source's column; null: the whole record is at fault
-    reason varchar not null,
+    reason varchar not null,           -- without any value of the row: it is published
+    detail varchar,                    -- why, with the value at fault; may be personal data
     raw_text varchar                   -- the record as delivered; JSON for Parquet
 )
 """

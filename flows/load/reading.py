@@ -11,6 +11,7 @@ import duckdb
 from flows.load.landing import FileType, LandingError, file_type
 from flows.load.mapping import FileFormat
 from flows.load.records import HeaderError, Layout, NumberedRecords, number_records, raw_texts
+from flows.sql_text import quote_name, quote_text
 
 LINE: Final = "_regulars_line"  # physical line or row number, beside the file's own columns
 _JSON_DELIMITER: Final = "\x1f"  # no valid JSON holds it unescaped
@@ -75,7 +76,7 @@ class Reading:
     ) -> Iterator[tuple[int, str]]:
         """Yield the records that begin on these ascending lines, as delivered; JSON for Parquet."""
         if self.layout is not None:
-            yield from raw_texts(self.path, self.file_format, self.layout, lines)
+            yield from raw_texts(self.path, self.layout, len(self.types), lines)
             return
         columns = ", ".join(f"{quote_text(name)}: {quote_name(name)}" for name in self.types)
         found = connection.cursor().execute(
@@ -98,16 +99,6 @@ class Workspace:
     def next_path(self, suffix: str) -> Path:
         """Return a fresh path in the workspace."""
         return self.folder / f"{next(self._paths)}{suffix}"
-
-
-def quote_name(name: str) -> str:
-    """Quote an identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quote_text(text: str) -> str:
-    """Quote a text literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _fold(name: str) -> str:

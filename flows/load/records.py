@@ -28,6 +28,9 @@ MALFORMED_SCHEMA: Final = pa.schema(
     [("source_line", pa.int64()), ("reason", pa.string()), ("raw_text", pa.string())]
 )
 _MALFORMED_BATCH: Final = 10_000
+_UNCLOSED: Final = "a quote is opened and never closed"
+# Lines between two stray quotes, at least.
+_MINIMUM_SWALLOWED: Final = 2
 _UNDECODABLE: Final = range(0xDC00, 0xDD00)
 
 
@@ -133,14 +136,15 @@ def is_storable(text: str) -> bool:
 
 
 def split_records(
-    stream: TextIO, lines: list[str], first_line: int, layout: Layout
+    stream: TextIO, lines: list[str], first_line: int, layout: Layout, columns: int | None = None
 ) -> Iterator[Record]:
     """Split lines into records, reading on from the stream where the last one is not yet complete.
 
     Quoting is RFC 4180's with a doubled quote inside; a quote inside an unquoted field is itself. A
     quote that never closes, or closes before the field ends, makes its *first line* a malformed
     record, and reading goes on at the next line: one bad line must not swallow the good ones below
-    it.
+    it. Where the number of columns is known, so does a quote that closes only behind lines that are
+    records themselves.
     """
     pending = deque(lines)
     taken: list[str] = []
@@ -166,20 +170,40 @@ def split_records(
     while pending:
         taken.clear()
         try:
-            fields: list[str] | None = next(rows)
+            fields: list[str] = next(rows)
             reason = None
         except csv.Error as error:
-            fields, reason = None, _plain_reason(str(error))
+            fields, reason = [], _plain_reason(str(error))
+        else:
+            if len(taken) > 1 and _swallows(taken, len(fields), layout, columns):
+                reason = _UNCLOSED
+        if reason:
             pending.extendleft(reversed(taken[1:]))
             del taken[1:]
             rows = parser()
-        yield Record(line, "".join(taken).rstrip("\r\n"), fields, reason)
+        yield Record(line, "".join(taken).rstrip("\r\n"), None if reason else fields, reason)
         line += len(taken)
+
+
+def _swallows(lines: list[str], fields: int, layout: Layout, columns: int | None) -> bool:
+    """Tell whether a record of several lines is rather two stray quotes and the records between.
+
+    So it is where each of its lines, the first and the last too, has the delimiters of a record of
+    its own, and there are at least two between them; one is enough where the record's fields are
+    not as many as the columns. A text of several lines nearly never looks so: its first line stands
+    behind other fields, and the lines within it would need that many delimiters each.
+    """
+    if columns is None or columns == 1 or layout.delimiter is None:
+        return False
+    between = len(lines) - 2
+    if between < _MINIMUM_SWALLOWED - (fields != columns):
+        return False
+    return all(line.count(layout.delimiter) == columns - 1 for line in lines)
 
 
 def _plain_reason(error: str) -> str:
     if "unexpected end of data" in error:
-        return "a quote is opened and never closed"
+        return _UNCLOSED
     if "expected after" in error:
         return "text after a closing quote"
     return error
@@ -210,7 +234,9 @@ def read_header(
         return names or (), line
     if record.fields is None or not is_storable(record.text):
         reason = record.reason or f"holds bytes that are not {layout.encoding} text"
-        raise HeaderError(f"line {line} {reason}: {escape_undecodable(record.text)[:200]}")
+        # Without a header the line is a record, whose values belong in no message.
+        shown = f": {escape_undecodable(record.text)[:200]}" if file_format.header else ""
+        raise HeaderError(f"line {line} {reason}{shown}")
     following = line + 1 + _line_ends(record.text)
     if not file_format.header:
         return tuple(f"column_{n}" for n in range(1, len(record.fields) + 1)), line
@@ -276,9 +302,9 @@ def number_records(
                 line += len(batch)
                 continue
             parts = []
-            for record in split_records(stream, batch, line, layout):
+            for record in split_records(stream, batch, line, layout, len(columns)):
                 line = record.line + 1 + _line_ends(record.text)
-                if _is_blank(record, len(columns)):
+                if _is_blank(record, layout, len(columns)):
                     continue
                 reason = record.reason or _fault(record, len(columns), layout.encoding)
                 if reason or record.fields is None:
@@ -358,8 +384,10 @@ def _number_quoted(batch: list[str], first_line: int, layout: Layout, columns: i
         return None
 
 
-def _is_blank(record: Record, columns: int) -> bool:
-    return not record.text or (columns > 1 and not record.text.strip(" \t"))
+def _is_blank(record: Record, layout: Layout, columns: int) -> bool:
+    """Tell whether nothing but blanks is on a line; delimiters are something."""
+    blanks = " \t".replace(layout.delimiter or "", "")
+    return not record.text or (columns > 1 and not record.text.strip(blanks))
 
 
 def _fault(record: Record, columns: int, encoding: str) -> str | None:
@@ -388,14 +416,14 @@ def _write_malformed(out: pq.ParquetWriter, records: list[Record]) -> None:
 
 
 def raw_texts(
-    path: Path, file_format: FileFormat, layout: Layout, lines: list[int]
+    path: Path, layout: Layout, columns: int, lines: list[int]
 ) -> Iterator[tuple[int, str]]:
     """Read again the records that begin on the given physical lines, as delivered.
 
     Args:
         path: the text file.
-        file_format: as it was read.
         layout: as it was read.
+        columns: how many it has.
         lines: ascending physical lines where records begin.
 
     Yields:
@@ -410,7 +438,7 @@ def raw_texts(
             ):
                 line += len(batch)
                 continue
-            for record in split_records(stream, batch, line, layout):
+            for record in split_records(stream, batch, line, layout, columns):
                 line = record.line + 1 + _line_ends(record.text)
                 while wanted and wanted[0] <= record.line:
                     if wanted.popleft() == record.line:

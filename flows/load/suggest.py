@@ -43,7 +43,8 @@ _SYNONYMS: Final[dict[str, tuple[str, ...]]] = {
         "orderdate", "ordertime", "orderedon", "invoicedate", "date", "datetime", "timestamp",
         "transactiontimestamp", "transactiondate", "purchasedate", "createdat", "下单时间",
         "订单时间",
-        "订单日期", "下单日期", "交易时间", "交易日期", "购买日期", "日期", "创建时间",
+        "订单日期", "下单日期", "交易时间", "交易日期", "购买日期", "日期", "创建时间", "成交时间",
+        "付款时间", "支付时间",
     ),
     "order_status": ("status", "state", "订单状态", "状态"),
     "customer_id": (
@@ -55,7 +56,8 @@ _SYNONYMS: Final[dict[str, tuple[str, ...]]] = {
     "product_id": (
         "product", "productcode", "stockcode", "sku", "skuid", "itemid", "itemcode", "articleno",
         "商品编号",
-        "商品编码", "商品id", "产品编号", "货号", "sku编码", "条码",
+        "商品编码", "商品id", "产品编号", "货号", "sku编码", "条码", "item", "article", "商品",
+        "产品", "品名", "商品名称", "产品名称", "productname",
     ),
     "quantity": ("qty", "units", "amountordered", "pieces", "count", "数量", "购买数量", "件数"),
     "unit_price": ("price", "unitprice", "itemprice", "单价", "价格", "售价", "商品单价"),
@@ -127,7 +129,7 @@ _SIGNS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("coupon_redemptions", ("coupon_id", "customer_id", "redeemed_at")),
     ("campaign_contacts", ("campaign_id", "customer_id", "contacted_at")),
     ("order_lines", ("order_id", "product_id")),
-    ("order_lines", ("order_id", "ordered_at", "net_revenue")),
+    ("order_lines", ("order_id", "ordered_at")),
     ("customers", ("customer_id",)),
     ("products", ("product_id",)),
     ("employees", ("employee_id",)),
@@ -135,6 +137,14 @@ _SIGNS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("campaigns", ("campaign_id",)),
     ("suppliers", ("supplier_id",)),
 )
+
+
+# What an order line may tell of its customer and its product beside their ids, and whose name is
+# whose: a "name" alone says nothing.
+_NAMES: Final = {
+    "customers": ("customername", "fullname", "姓名", "客户姓名", "客户名称"),
+    "products": ("productname", "description", "商品名称", "产品名称", "品名", "商品"),
+}
 
 
 @dataclass(frozen=True)
@@ -178,6 +188,11 @@ def suggest_mapping(name: str, files: Sequence[Path]) -> str:
         first = max(unused or sketches, key=lambda sketch: len(_match("order_lines", sketch)))
         unused = [sketch for sketch in unused if sketch is not first]
         entities = {"order_lines": (first, _match("order_lines", first)), **entities}
+    lines_file, lines_columns = entities["order_lines"]
+    for entity in _NAMES:
+        told = _told_by_lines(entity, lines_file, lines_columns)
+        if told and entity not in entities:
+            entities[entity] = (lines_file, told)
     lines = [
         f"# First mapping of {source}, written from a look at its files.",
         "# Check what is marked GUESS and fill in FILL_IN; then run `regulars source check`.",
@@ -189,6 +204,7 @@ def suggest_mapping(name: str, files: Sequence[Path]) -> str:
         "# currency: CNY",
         "delivers: orders # GUESS: a newer delivery of an order replaces all of it; or lines",
         "# margin_rates: {default: 0.25} # where no unit cost is known",
+        "# reject_limit: 0.01 # a refresh stops where more of an entity's new rows are rejected",
         "",
         "entities:",
     ]
@@ -198,6 +214,9 @@ def suggest_mapping(name: str, files: Sequence[Path]) -> str:
     for entity in order:
         sketch, matched = entities[entity]
         lines += _write_entity(entity, sketch, matched, unused)
+        if entity != "order_lines" and sketch is lines_file:
+            key = ENTITIES[entity].key[0]
+            lines[-1:] = [f"    skip_rows_without: [{key}]", "    one_row_per_key: true", ""]
     lines += [f"# not used: {sketch.path.name} ({', '.join(sketch.columns)})" for sketch in unused]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -299,6 +318,22 @@ def _match(entity: str, sketch: _Sketch) -> dict[str, str]:
     return matched
 
 
+def _told_by_lines(
+    entity: str, sketch: _Sketch, taken: Dictionary[str, str]
+) -> dict[str, str] | None:
+    """Match what a file of order lines tells of an entity; None where it is no more than an id."""
+    key = ENTITIES[entity].key[0]
+    if key not in taken:
+        return None
+    free = [name for name in sketch.columns if name not in taken.values()]
+    names = [name for name in free if _fold(name) in _NAMES[entity]]
+    told = {column: name for column, name in _match(entity, sketch).items() if name in free}
+    told.pop("name", None)
+    if names:
+        told["name"] = names[0]
+    return {key: taken[key], **told} if told else None
+
+
 def _recognise(sketch: _Sketch) -> str | None:
     stem = _fold(sketch.path.stem)
     for entity in ENTITIES:
@@ -314,7 +349,7 @@ def _write_entity(
     entity: str, sketch: _Sketch, matched: Dictionary[str, str], unused: list[_Sketch]
 ) -> list[str]:
     contract = ENTITIES[entity]
-    lines = [f"  {entity}:", f"    files: {_scalar(sketch.path.name)}"]
+    lines = [f"  {entity}:", f"    files: {_scalar(sketch.path.name)}{_next_files(sketch.path)}"]
     needed = [name for name in (*contract.key, *contract.required) if name != "line_number"]
     matched = dict(matched)
     samples = dict(sketch.columns)
@@ -323,14 +358,14 @@ def _write_entity(
         header, ours, theirs = joined
         unused.remove(header)
         on = _scalar(ours) if ours == theirs else f"{{{_scalar(ours)}: {_scalar(theirs)}}}"
-        file_format = _write_format(header)
+        file_format = _write_format(header, entity)
         extra = f", format: {file_format}" if file_format else ""
         lines.append(f"    join: {{files: {_scalar(header.path.name)}, on: {on}{extra}}} # GUESS")
         for column, name in _match(entity, header).items():
             if name != theirs and name not in samples:
                 matched.setdefault(column, name)
                 samples.setdefault(name, header.columns[name])
-    file_format = _write_format(sketch)
+    file_format = _write_format(sketch, entity)
     if file_format:
         lines.append(f"    format: {file_format} # GUESS")
     lines.append("    columns:")
@@ -349,6 +384,14 @@ def _write_entity(
     return [*lines, ""]
 
 
+def _next_files(path: Path) -> str:
+    """Propose a pattern, as a comment, for a file that is one of a series."""
+    pattern = re.sub(r"\d+([-_.]?\d+)*", "*", path.stem)
+    if pattern == path.stem:
+        return ""
+    return f" # or {json.dumps(pattern + path.suffix, ensure_ascii=False)}, with those to come"
+
+
 def _find_header_file(
     matched: Dictionary[str, str], unused: Sequence[_Sketch]
 ) -> tuple[_Sketch, str, str] | None:
@@ -362,7 +405,7 @@ def _find_header_file(
     return None
 
 
-def _write_format(sketch: _Sketch) -> str:
+def _write_format(sketch: _Sketch, entity: str) -> str:
     if not sketch.is_text:
         return ""
     chosen = sketch.file_format
@@ -375,7 +418,30 @@ def _write_format(sketch: _Sketch) -> str:
     if not chosen.header:
         names = ", ".join(map(_scalar, sketch.columns))
         parts.append(f"header: false, column_names: [{names}]")
+    numbers = [
+        text
+        for column, name in _match(entity, sketch).items()
+        if ENTITIES[entity].columns[column].startswith(("DECIMAL", "INTEGER"))
+        for text in sketch.columns[name]
+    ]
+    decimal, thousands = _number_marks(numbers)
+    parts += [f"decimal: {_text(decimal)}"] if decimal else []
+    parts += [f"thousands: {_text(thousands)}"] if thousands else []
     return f"{{{', '.join(parts)}}}" if parts else ""
+
+
+def _number_marks(sample: Sequence[str]) -> tuple[str | None, str | None]:
+    """Return decimal comma and grouping character where numbers show them beyond doubt.
+
+    "1,234" alone may be either; "1.234,5" and "0,75" are decimal commas, "1,234.5" groups.
+    """
+    has_comma = any(re.fullmatch(r"-?(\d+|\d{1,3}(\.\d{3})+),(\d{1,2}|\d{4,})", n) for n in sample)
+    has_point = any(re.fullmatch(r"-?(\d+|\d{1,3}(,\d{3})+)\.(\d{1,2}|\d{4,})", n) for n in sample)
+    if has_comma == has_point:
+        return None, None
+    mark = "." if has_comma else ","
+    is_grouped = any(mark in number for number in sample)
+    return "," if has_comma else None, mark if is_grouped else None
 
 
 def _write_column(

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from flows.publish.versions import FILE_NAME, sync_folder
+from flows.sql_text import quote_name, quote_text
 
 PublishedColumns = Mapping[tuple[str, str], Collection[str] | None]
 _SCHEMAS = ("reference", "core", "mining", "marts")
@@ -37,7 +38,7 @@ def write_bi_file(work: Path, folder: Path, columns: PublishedColumns) -> int:
     rows = 0
     with duckdb.connect(path) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"attach {_text(str(work))} as work (read_only)")
+        connection.execute(f"attach {quote_text(str(work))} as work (read_only)")
         tables = connection.execute(
             """
             select schema_name, table_name, comment
@@ -82,22 +83,16 @@ def _copy_table(
         [schema, table],
     ).fetchall()
     shown = [(name, text) for name, text in columns if allowed is None or name in allowed]
-    names = ", ".join(_name(name) for name, _ in shown)
-    target = f"{_name(schema)}.{_name(table)}"
+    names = ", ".join(quote_name(name) for name, _ in shown)
+    target = f"{quote_name(schema)}.{quote_name(table)}"
     copied = connection.execute(
         f"create table {target} as select {names} from work.{target}"
     ).fetchone()
     if comment:
-        connection.execute(f"comment on table {target} is {_text(comment.strip())}")
+        connection.execute(f"comment on table {target} is {quote_text(comment.strip())}")
     for name, text in shown:
         if text:
-            connection.execute(f"comment on column {target}.{_name(name)} is {_text(text.strip())}")
+            connection.execute(
+                f"comment on column {target}.{quote_name(name)} is {quote_text(text.strip())}"
+            )
     return int(copied[0]) if copied else 0
-
-
-def _name(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

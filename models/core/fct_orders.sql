@@ -25,13 +25,12 @@ orders as (
     select
         order_id,
         min(source) as source,
-        -- a line that does not know its customer does not speak for its order
-        coalesce(min(nullif(customer_id, 'anonymous')), 'anonymous')
-            as customer_id,
-        coalesce(min(nullif(store_id, 'unknown')), 'unknown') as store_id,
-        coalesce(min(nullif(channel, 'unknown')), 'unknown') as channel,
-        coalesce(min(nullif(employee_id, 'unknown')), 'unknown') as employee_id,
-        coalesce(min(nullif(campaign_id, 'unknown')), 'unknown') as campaign_id,
+        -- the same on every line of an order
+        min(customer_id) as customer_id,
+        min(store_id) as store_id,
+        min(channel) as channel,
+        min(employee_id) as employee_id,
+        min(campaign_id) as campaign_id,
         min(order_date) as order_date,
         min(ordered_at) as ordered_at,
         min(ordered_at_local) as ordered_at_local,
@@ -40,7 +39,9 @@ orders as (
         -- with a filter clause this takes twice as long
         count(distinct case when is_merchandise then product_id end)
             as product_count,
-        sum(quantity) filter (where is_merchandise) as units,
+        -- pieces written off (negative, no return) were not sold
+        sum(quantity) filter (where is_merchandise and (quantity > 0 or is_return))
+            as units,
         sum(discount_amount) filter (where is_merchandise and not is_return)
             as discount_amount,
         sum(net_revenue) filter (where is_merchandise)

@@ -1,3 +1,4 @@
+{%- set reporting_currency = var('reporting_currency') -%}
 -- What serving a customer has cost, as far as sources say:
 -- contacts, costs booked on a customer, compensation.
 with
@@ -8,10 +9,23 @@ as_of_date as (
 
 ),
 
+sources as (
+
+    select * from {{ ref('stg_sources') }}
+
+),
+
+exchange_rates as (
+
+    select * from {{ ref('int_daily_exchange_rates') }}
+
+),
+
 campaign_contacts as (
 
     select
         customer_id,
+        source,
         contacted_date as occurred_date,
         'campaign' as kind,
         cost as amount
@@ -24,6 +38,7 @@ booked_costs as (
 
     select
         customer_id,
+        source,
         occurred_on as occurred_date,
         kind,
         amount
@@ -35,12 +50,15 @@ booked_costs as (
 compensations as (
 
     select
-        customer_id,
-        opened_at::date as occurred_date,
+        interactions.customer_id,
+        interactions.source,
+        timezone(coalesce(sources.time_zone, 'UTC'), interactions.opened_at)::date
+            as occurred_date,
         'compensation' as kind,
-        compensation_amount as amount
+        interactions.compensation_amount as amount
 
-    from {{ ref('stg_interactions') }}
+    from {{ ref('stg_interactions') }} as interactions
+    left join sources on interactions.source = sources.source
 
 ),
 
@@ -54,25 +72,66 @@ all_costs as (
 
 ),
 
+{%- if reporting_currency %}
+
+    costs_with_rate as (
+
+        select
+            all_costs.*,
+            case
+                when sources.currency = '{{ reporting_currency }}' then 1::decimal(18, 8)
+                else exchange_rates.rate
+            end as exchange_rate
+
+        from all_costs
+        left join sources on all_costs.source = sources.source
+        -- costs may be dated after the last order, where the daily rates end
+        asof left join exchange_rates
+            on
+                sources.currency = exchange_rates.currency
+                and all_costs.occurred_date >= exchange_rates.on_date
+
+    ),
+{%- else %}
+
+    costs_with_rate as (
+
+        select * from all_costs
+
+    ),
+{%- endif %}
+
+converted_costs as (
+
+    select
+        customer_id,
+        occurred_date,
+        coalesce(kind, 'other') as kind,
+        {{ to_reporting_currency('amount') }} as amount
+
+    from costs_with_rate
+
+),
+
 final as (
 
     select
         ---------- ids
-        all_costs.customer_id,
+        converted_costs.customer_id,
 
         ---------- dates
-        all_costs.occurred_date,
+        converted_costs.occurred_date,
 
         ---------- numerics
-        coalesce(all_costs.kind, 'other') as kind,
-        sum(all_costs.amount)::decimal(18, 4) as amount
+        converted_costs.kind,
+        sum(converted_costs.amount)::decimal(18, 4) as amount
 
-    from all_costs
-    inner join as_of_date on all_costs.occurred_date < as_of_date.as_of_date
+    from converted_costs
+    inner join as_of_date on converted_costs.occurred_date < as_of_date.as_of_date
     where
-        all_costs.customer_id is not null
-        and all_costs.amount is not null
-    group by all_costs.customer_id, all_costs.occurred_date, coalesce(all_costs.kind, 'other')
+        converted_costs.customer_id is not null
+        and converted_costs.amount is not null
+    group by converted_costs.customer_id, converted_costs.occurred_date, converted_costs.kind
 
 )
 

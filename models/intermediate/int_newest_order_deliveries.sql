@@ -24,6 +24,7 @@ sources_to_compare as (
     from loads
     where
         entity = 'order_lines'
+        and not is_superseded
         and source not in (
             select source from sources
             where delivers = 'lines'
@@ -39,7 +40,10 @@ final as (
 
     select
         order_id,
-        max({ 'updated_at': updated_at, 'load_id': load_id }).load_id as load_id
+        max({
+            'updated_at': coalesce(updated_at, '-infinity'),
+            'load_id': load_id
+        }).load_id as load_id
     from order_lines
     where source in (select source from sources_to_compare)
     group by order_id

@@ -17,7 +17,7 @@ newest_versions as (
         order_id,
         line_number,
         max({
-            'updated_at': updated_at,
+            'updated_at': coalesce(updated_at, '-infinity'),
             'load_id': load_id,
             'source_line': source_line
         }) as newest

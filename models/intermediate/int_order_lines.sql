@@ -1,4 +1,6 @@
 {%- set reporting_currency = var('reporting_currency') -%}
+{#- of whom and where: a matter of the whole order -#}
+{%- set order_columns = ['customer_id', 'store_id', 'channel', 'employee_id', 'campaign_id'] -%}
 -- Every current line with its kind, its rate, its revenue and its margin.
 with order_lines as (
 
@@ -30,9 +32,9 @@ margin_rates as (
 
 ),
 
-orders_over_midnight as (
+orders_with_differing_lines as (
 
-    select * from {{ ref('int_orders_over_midnight') }}
+    select * from {{ ref('int_orders_with_differing_lines') }}
 
 ),
 
@@ -88,9 +90,22 @@ product_terms as (
 lines_with_terms as (
 
     select
-        order_lines.* exclude (line_kind, currency, unit_cost, net_revenue),
+        order_lines.* exclude (
+            {%- for column in order_columns %}
+                {{ column }},
+            {%- endfor %}
+            line_kind,
+            currency,
+            unit_cost,
+            net_revenue
+        ),
+        {%- for column in order_columns %}
+            coalesce(
+                orders_with_differing_lines.{{ column }}, order_lines.{{ column }}
+            ) as {{ column }},
+        {%- endfor %}
         coalesce(
-            orders_over_midnight.order_date,
+            orders_with_differing_lines.order_date,
             order_lines.ordered_at_local::date
         ) as order_date,
         coalesce(order_lines.order_status = 'cancelled', false)
@@ -112,8 +127,8 @@ lines_with_terms as (
         on order_lines.source = source_terms.source
     left join product_terms
         on order_lines.product_id = product_terms.product_id
-    left join orders_over_midnight
-        on order_lines.order_id = orders_over_midnight.order_id
+    left join orders_with_differing_lines
+        on order_lines.order_id = orders_with_differing_lines.order_id
 
 ),
 

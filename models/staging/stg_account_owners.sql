@@ -1,6 +1,6 @@
 with source_rows as (
 
-    select * from {{ source('raw', 'account_owners') }}
+    {{ current_deliveries('account_owners') }}
 
 ),
 

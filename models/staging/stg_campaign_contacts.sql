@@ -1,6 +1,6 @@
 with source_rows as (
 
-    select * from {{ source('raw', 'campaign_contacts') }}
+    {{ current_deliveries('campaign_contacts') }}
 
 ),
 

@@ -1,6 +1,6 @@
 with source_rows as (
 
-    select * from {{ source('raw', 'campaigns') }}
+    {{ current_deliveries('campaigns') }}
 
 ),
 

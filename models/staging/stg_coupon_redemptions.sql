@@ -1,6 +1,6 @@
 with source_rows as (
 
-    select * from {{ source('raw', 'coupon_redemptions') }}
+    {{ current_deliveries('coupon_redemptions') }}
 
 ),
 

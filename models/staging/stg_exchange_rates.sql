@@ -1,6 +1,6 @@
 with source_rows as (
 
-    select * from {{ source('raw', 'exchange_rates') }}
+    {{ current_deliveries('exchange_rates') }}
 
 ),
 

@@ -1,6 +1,6 @@
 with source_rows as (
 
-    select * from {{ source('raw', 'loyalty_entries') }}
+    {{ current_deliveries('loyalty_entries') }}
 
 ),
 

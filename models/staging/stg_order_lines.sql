@@ -1,6 +1,6 @@
 with source_rows as (
 
-    select * from {{ source('raw', 'order_lines') }}
+    {{ current_deliveries('order_lines') }}
 
 ),
 

@@ -4,6 +4,12 @@ with source_rows as (
 
 ),
 
+loads as (
+
+    select * from {{ ref('stg_loads') }}
+
+),
+
 final as (
 
     select
@@ -15,6 +21,12 @@ final as (
         column_name,
         reason
     from source_rows
+    -- a file that came again, mended or under a mended mapping, was rejected no more than once
+    where
+        load_id not in (
+            select load_id from loads
+            where is_superseded or not is_newest_of_file
+        )
 
 )
 

@@ -1,6 +1,6 @@
 with source_rows as (
 
-    select * from {{ source('raw', 'web_events') }}
+    {{ current_deliveries('web_events') }}
 
 ),
 

@@ -139,7 +139,9 @@ def print_summary(
     report.print_notes(console, result.deliveries)
     if not rules.row_count:
         console.print(_why_no_rules(settings, result), markup=False)
-    if not any(one.rows_rejected for one in result.deliveries):
+    if not any(one.is_new for one in result.deliveries):
+        console.print("No new file: all were loaded before.")
+    elif not any(one.rows_rejected for one in result.deliveries):
         console.print("No row was rejected.")
     if result.as_of_date is None:
         console.print("There is no purchase yet, so the marts are empty.")
@@ -155,11 +157,10 @@ def print_summary(
         soft_wrap=True,
     )
     console.print("\n[dim]What next[/dim]")
-    for query in (
-        "select * from rfm order by monetary desc limit 10",
-        "from cross_sell_rules select rule, lift order by rank",
-        "show tables",
-    ):
+    queries = ["select * from rfm order by monetary desc limit 10", "show tables"]
+    if rules.row_count:
+        queries.insert(1, "from cross_sell_rules select rule, lift order by rank")
+    for query in queries:
         console.print(f'  {program()} sql{escape(repeated_options)} "{query}"', soft_wrap=True)
     console.print(f"  {program()} status{escape(repeated_options)}", soft_wrap=True)
 

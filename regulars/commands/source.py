@@ -135,7 +135,7 @@ def new(
         )
     try:
         text = suggest_mapping(source, files)
-    except (LoadError, MappingError) as error:
+    except (LoadError, MappingError, ValueError) as error:
         fail(str(error))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
@@ -152,7 +152,7 @@ def new(
         copied = shlex.join(shown(file) for file in elsewhere)
         target = escape(shlex.quote(shown(folder)))
         console.print(f"  mkdir -p {target} && cp {escape(copied)} {target}/", soft_wrap=True)
-    console.print(f"  regulars source check {source}")
+    console.print(f"  {program()} source check {source}")
     console.print(f"  {program()} refresh --source {source}")
 
 
@@ -181,7 +181,7 @@ def check(name: Name, config: options.Config = None, landing: options.Landing = 
         rejected.add_row(
             Text(visible(one.source_file)),
             Text(visible(one.column_name or "whole row")),
-            Text(visible(one.reason)),
+            Text(visible(one.detail or one.reason)),
             count(one.rows),
             lines + more,
         )
@@ -231,20 +231,16 @@ def _known(settings: "RefreshSettings") -> dict[str, Path]:
 
 def known_file(settings: "RefreshSettings", name: str) -> Path:
     """The mapping of a source; ends the command where there is none of this name."""
+    from flows.load.mapping import did_you_mean
+
     known = _known(settings)
     if name not in known:
-        near = _near(name, list(known))
         fail(
-            f"unknown source '{name}'{near}\nKnown are {', '.join(known)}.\n"
+            f"unknown source '{name}'.{did_you_mean(name, list(known))}\n"
+            f"Known are {', '.join(known)}.\n"
             f"Next: `regulars source new FILE... --name {name}` writes a first mapping."
         )
     return known[name]
-
-
-def _near(name: str, known: Sequence[str]) -> str:
-    from difflib import get_close_matches
-
-    return "".join(f": did you mean '{one}'?" for one in get_close_matches(name, known, 1))
 
 
 def _load(file: Path) -> "Mapping":

@@ -20,7 +20,7 @@ create table marts.about as select
     date '2026-01-01' as as_of_date, timestamp '2026-01-02 03:04:05' as built_at,
     timestamp '2025-12-31 17:30:00' as newest_order_at, 12::bigint as order_lines,
     5::bigint as orders, 4::bigint as purchases, 3::bigint as customers,
-    2::bigint as rejected_rows, 'EUR' as reporting_currency;
+    2::bigint as rejected_rows, 'Europe/Berlin' as time_zone, 'EUR' as reporting_currency;
 
 create table marts.rfm (customer_id varchar, recency_days integer, frequency integer,
     monetary decimal(18, 4), r_score integer, segment varchar);

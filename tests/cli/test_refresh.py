@@ -182,7 +182,7 @@ def test_no_landing_folder(run, flow):
 def test_an_unknown_source_is_told_before_anything_starts(run, flow, tmp_path):
     result = run("refresh", "--source", "nortwind")
     assert (result.exit_code, flow.settings) == (1, None)
-    assert "unknown source 'nortwind': did you mean 'northwind'?" in result.stderr
+    assert "unknown source 'nortwind'. Did you mean 'northwind'?" in result.stderr
     assert not (tmp_path / "warehouse" / "work").exists()
 
 

@@ -79,7 +79,7 @@ def test_show_says_what_is_not_there(run, shop):
 def test_unknown_source(run, shop, command):
     result = run("source", command, "shopp")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "unknown source 'shopp': did you mean 'shop'?" in result.stderr
+    assert "unknown source 'shopp'. Did you mean 'shop'?" in result.stderr
     assert "regulars source new FILE... --name shopp" in result.stderr
 
 
@@ -103,6 +103,20 @@ def test_check_says_what_would_load_and_what_not(run, shop, tmp_path):
     assert "many" in text
     assert text.endswith("It would load. What next regulars refresh --source shop")
     assert not (tmp_path / "warehouse").exists()
+
+
+def test_check_shows_the_value_at_fault_but_no_message_does(run, shop):
+    (shop / "orders.csv").write_text(HEADER + "1,1,2026-01-02 10:00:00,c,p,Ann Lee,9.50\n")
+    result = run("source", "check", "shop")
+    assert "Ann Lee" in result.stdout
+    assert "line 2: not a DECIMAL(18,4)" in words(result.stderr)
+    assert "Ann Lee" not in result.stderr
+
+
+def test_check_notes_orders_that_a_later_file_replaces(run, shop):
+    (shop / "orders_2.csv").write_text(HEADER + "3,1,2026-01-04 10:00:00,c,p,1,2.00\n")
+    text = words(run("source", "check", "shop").stdout)
+    assert "Note: shop/orders_2.csv: replaces 1 lines of 1 orders from earlier files" in text
 
 
 def test_check_exits_with_1_where_the_refresh_would_stop(run, shop):

@@ -1,7 +1,17 @@
 -- Every raw line is in the facts, in no other version, or listed with a reason; and
 -- nothing else is. Current versions are found here by ranking all of them, not as the
--- models do.
-with raw_lines as (
+-- models do. Of loads of the same content only the last counts.
+with replaced_loads as (
+
+    select earlier.load_id
+    from {{ source('raw', 'loads') }} as earlier
+    inner join {{ source('raw', 'loads') }} as later
+        using (source, entity, content_sha256)
+    where earlier.load_id < later.load_id
+
+),
+
+raw_lines as (
 
     select
         order_lines.*,
@@ -9,6 +19,7 @@ with raw_lines as (
     from {{ source('raw', 'order_lines') }} as order_lines
     left join {{ source('raw', 'sources') }} as sources
         on order_lines.source = sources.source
+    where order_lines.load_id not in (select load_id from replaced_loads)
 
 ),
 

@@ -1,9 +1,14 @@
--- Orders are the sums of their lines that are not cancelled, by source and date.
+-- Orders are the sums of their lines that are not cancelled, by source, date, store, channel,
+-- employee and campaign.
 with orders as (
 
     select
         source,
         order_date,
+        store_id,
+        channel,
+        employee_id,
+        campaign_id,
         count(*) as orders,
         sum(line_count) as lines,
         sum(units) as units,
@@ -11,7 +16,7 @@ with orders as (
         sum(merchandise_revenue) as merchandise_revenue,
         sum(discount_amount) as discount_amount
     from {{ ref('fct_orders') }}
-    group by source, order_date
+    group by source, order_date, store_id, channel, employee_id, campaign_id
 
 ),
 
@@ -20,11 +25,17 @@ lines as (
     select
         source,
         order_date,
+        store_id,
+        channel,
+        employee_id,
+        campaign_id,
         count(distinct order_id) as orders,
         count(*) as lines,
         coalesce(
             sum(quantity) filter (
-                where line_kind = 'merchandise' and not is_cancelled
+                where line_kind = 'merchandise'
+                and not is_cancelled
+                and (quantity > 0 or is_return)
             ),
             0
         ) as units,
@@ -36,17 +47,21 @@ lines as (
             ),
             0
         ) as merchandise_revenue,
-        coalesce(sum(discount_amount) filter (where not is_cancelled), 0)
-            as discount_amount
+        coalesce(
+            sum(discount_amount) filter (
+                where line_kind = 'merchandise' and not is_cancelled and not is_return
+            ),
+            0
+        ) as discount_amount
     from {{ ref('fct_order_lines') }}
-    group by source, order_date
+    group by source, order_date, store_id, channel, employee_id, campaign_id
 
 )
 
 select *
 from orders
 full join lines
-    using (source, order_date)
+    using (source, order_date, store_id, channel, employee_id, campaign_id)
 where
     orders.orders is distinct from lines.orders
     or orders.lines is distinct from lines.lines

@@ -1,4 +1,5 @@
--- Merchandise comes to the same money from every side: lines, products, days, customers, CLV.
+-- Merchandise comes to the same money from every side: lines, products, days, customers, CLV;
+-- and to the same pieces, of products and of days.
 with
 
 order_lines as (
@@ -30,14 +31,18 @@ line_totals as (
 
 products as (
 
-    select coalesce(sum(net_revenue), 0) as net_revenue
+    select
+        coalesce(sum(net_revenue), 0) as net_revenue,
+        coalesce(sum(units_sold) - sum(units_returned), 0) as units
     from {{ ref('products') }}
 
 ),
 
 sales as (
 
-    select coalesce(sum(net_revenue), 0) as net_revenue
+    select
+        coalesce(sum(net_revenue), 0) as net_revenue,
+        coalesce(sum(units), 0) as units
     from {{ ref('sales_daily') }}
 
 ),
@@ -62,7 +67,9 @@ final as (
         line_totals.net_revenue,
         line_totals.customer_revenue,
         products.net_revenue as of_products,
+        products.units as units_of_products,
         sales.net_revenue as of_sales,
+        sales.units as units_of_sales,
         customers.net_revenue as of_customers,
         clv.net_revenue as of_clv
 
@@ -76,6 +83,7 @@ final as (
         or line_totals.net_revenue <> sales.net_revenue
         or line_totals.customer_revenue <> customers.net_revenue
         or line_totals.customer_revenue <> clv.net_revenue
+        or products.units <> sales.units
 
 )
 

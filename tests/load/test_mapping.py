@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from flows.load.mapping import Mapping, MappingError, find_mappings, load_mapping
+from flows.load.mapping import (
+    EntityMapping,
+    Mapping,
+    MappingError,
+    find_mappings,
+    load_mapping,
+)
 from tests.load.conftest import SHOP
 
 Read = Callable[[str], Mapping]
@@ -163,3 +169,25 @@ def test_the_fingerprint_changes_with_what_decides_the_rows(read_mapping: Read) 
     assert fingerprint(SHOP) == fingerprint(SHOP.replace("A shop", "The shop"))
     assert fingerprint(SHOP) != fingerprint(SHOP.replace("Asia/Shanghai", "Europe/Berlin"))
     assert fingerprint(SHOP) != fingerprint(SHOP.replace("unit_price: price", "net_revenue: price"))
+
+
+def test_a_key_added_to_the_format_later_changes_no_fingerprint(read_mapping: Read) -> None:
+    class Later(EntityMapping):
+        is_sorted: bool = False
+
+    mapping = read_mapping(SHOP)
+    later = Later.model_validate(mapping.entities["order_lines"].model_dump(by_alias=True))
+    extended = mapping.model_copy(update={"entities": {"order_lines": later}})
+    assert extended.fingerprint("order_lines") == mapping.fingerprint("order_lines")
+
+
+def test_what_decides_the_rows_is_in_the_fingerprint(read_mapping: Read) -> None:
+    text = SHOP + "      line_number: line\n"
+    changes = {
+        text,
+        text.replace("line_number: line", "line_number: row"),
+        text.replace("files: lines*", "files: lines*\n    format: {nulls: [NA]}"),
+        text.replace("entities:", "delivers: lines\nentities:"),
+        text.replace("currency: CNY", "currency: EUR"),
+    }
+    assert len({read_mapping(one).fingerprint("order_lines") for one in changes}) == len(changes)

