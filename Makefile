@@ -30,7 +30,7 @@ test: setup ## every test: pytest, and the dbt tests and unit tests that it driv
 lint: setup $(SQLFLUFF)/.installed ## ruff and sqlfluff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(SQLFLUFF)/bin/sqlfluff lint models tests/data analyses --processes 2
+	$(SQLFLUFF)/bin/sqlfluff lint models tests/data --processes 2
 
 types: setup ## mypy --strict on our own packages
 	$(BIN)/mypy
@@ -38,7 +38,7 @@ types: setup ## mypy --strict on our own packages
 format: setup $(SQLFLUFF)/.installed ## let ruff and sqlfluff mend what they can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(SQLFLUFF)/bin/sqlfluff fix models tests/data analyses --processes 2
+	$(SQLFLUFF)/bin/sqlfluff fix models tests/data --processes 2
 
 # sqlfluff's dependencies fight with dbt's, so it has an environment of its own.
 $(SQLFLUFF)/.installed: requirements/sqlfluff.lock
