@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.artifacts.schemas.run import RunExecutionResult
@@ -68,13 +68,15 @@ class DbtProject:
             ]
         )
 
-    def test(self) -> int:
-        """Run every data test; returns their number.
+    def test(self, kind: Literal["data", "unit"] = "data") -> int:
+        """Run every data test, or every unit test; returns their number.
+
+        Unit tests try the models on rows of their own: a refresh has no need of them.
 
         Raises:
             DbtError: naming each test that failed, with the count of failing rows.
         """
-        return self._invoke(["test", "--select", "test_type:data"])
+        return self._invoke(["test", "--select", f"test_type:{kind}"])
 
     def _invoke(self, arguments: Sequence[str]) -> int:
         try:
