@@ -150,13 +150,14 @@ def time_refresh(folder: Path) -> Side:
     side = Side()
     with _timed(side.start_up_seconds, "Prefect and dbt: import"):
         from flows import refresh
+        from flows.building import begin_building, settle
         from flows.dbt import DbtProject, published_columns
         from flows.load.loader import load_source
         from flows.load.mapping import Mapping
         from flows.prefect_server import start_prefect_server
         from flows.runs import begin_run
         from flows.settings import MiningSettings, RefreshSettings
-        from flows.work_file import open_work_file, work_folder
+        from flows.work_file import make_private, open_database, work_file, work_folder
     if "PREFECT_API_URL" not in os.environ:
         with _timed(side.start_up_seconds, "Prefect: temporary server"):
             start_prefect_server(folder / "prefect")
@@ -175,15 +176,17 @@ def time_refresh(folder: Path) -> Side:
             },
         }
     )
+    make_private(work_folder(warehouse))
     run_id = begin_run(warehouse)
-    with _timed(side.seconds, "load"), open_work_file(warehouse) as connection:
+    database = begin_building(warehouse, run_id)
+    with _timed(side.seconds, "load"), open_database(database) as connection:
         load_source(connection, mapping, settings.landing, run_id, datetime.now(UTC))
 
     variables = settings.dbt_variables() | {
         "reporting_currency": mapping.currency,
     }
     with _timed(side.start_up_seconds, "dbt: parse"):
-        project = DbtProject(warehouse, variables, full=True)
+        project = DbtProject(database, work_folder(warehouse), variables, "all")
 
     def dbt_stage(stage: str, run: Callable[[], int]) -> None:
         """Time one call of dbt: what passes outside its nodes is start-up."""
@@ -198,7 +201,7 @@ def time_refresh(folder: Path) -> Side:
     dbt_stage("core", lambda: project.build(*refresh.CORE_PATHS))
     with _timed(side.seconds, "mine"):
         refresh.mine.fn(
-            warehouse,
+            database,
             MiningSettings(
                 minimum_support=Decimal("0.005"), minimum_lift=Decimal(3)
             ),  # floor.sql's
@@ -206,9 +209,10 @@ def time_refresh(folder: Path) -> Side:
     dbt_stage("marts", lambda: project.build(*refresh.MART_PATHS))
     dbt_stage("check", project.test)
     with _timed(side.seconds, "publish"):
-        refresh.publish.fn(warehouse, run_id, published_columns(project.manifest), keep_versions=1)
+        refresh.publish.fn(warehouse, run_id, None, published_columns(project.manifest), [])
+    settle(warehouse)
     side.peak_mebibytes = _peak_mebibytes()
-    with open_work_file(warehouse) as connection:
+    with open_database(work_file(warehouse)) as connection:
         side.totals = _totals(connection)
     return side
 

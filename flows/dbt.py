@@ -14,8 +14,8 @@ from dbt.contracts.graph.nodes import ModelNode, SeedNode, SourceDefinition
 
 from flows.project import project_folder
 from flows.publish.bi_file import PublishedColumns
-from flows.work_file import work_file, work_folder
 
+Mode = Literal["all", "affected"]
 _BAD = ("error", "fail", "runtime error")
 
 
@@ -29,20 +29,23 @@ class DbtProject:
     Parsing is done once: a call in process costs about one second less with a manifest at hand.
 
     Args:
-        warehouse: the warehouse folder; target and logs of dbt go to its work folder.
+        database: the file that is built.
+        folder: dbt's target and logs go there.
         variables: dbt variables, as in dbt_project.yml.
-        full: build everything again, seeds and incremental tables from nothing.
+        mode: `all` builds everything anew; `affected` only tables, and of incremental ones only
+            what this run's deliveries affect.
     """
 
-    def __init__(self, warehouse: Path, variables: Mapping[str, Any], *, full: bool) -> None:
-        os.environ["REGULARS_WORK_FILE"] = str(work_file(warehouse))
-        folder = work_folder(warehouse)
+    def __init__(
+        self, database: Path, folder: Path, variables: Mapping[str, Any], mode: Mode
+    ) -> None:
+        os.environ |= {"REGULARS_WORK_FILE": str(database), "REGULARS_BUILD": mode}
         self._common = [
             *("--project-dir", str(project_folder()), "--profiles-dir", str(project_folder())),
             *("--target-path", str(folder / "dbt"), "--log-path", str(folder / "logs")),
             *("--vars", json.dumps(dict(variables)), "--quiet"),
         ]
-        self._full = ["--full-refresh"] if full else []
+        self._full = ["--full-refresh"] if mode == "all" else []
         parsed = dbtRunner().invoke(["parse", *self._common])
         _raise_interrupt(parsed)
         if not parsed.success or not isinstance(parsed.result, Manifest):

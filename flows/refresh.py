@@ -1,17 +1,23 @@
 """The refresh: from landing files to a published version, stage by stage."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task
 
+from flows.building import DiskFullError, begin_building, building_file, make_durable, settle
 from flows.currency import CurrencyError, reporting_currency
-from flows.dbt import DbtError, DbtProject, published_columns
-from flows.load.loader import Delivery, LoadError, load_source
+from flows.dbt import DbtError, DbtProject, Mode, published_columns
+from flows.fingerprint import build_fingerprint
+from flows.load.loader import Delivery, LoadError, TransientLoadError, load_source
 from flows.load.mapping import Mapping as SourceMapping
 from flows.load.mapping import MappingError, find_mappings, load_mapping
 from flows.project import project_folder
@@ -24,21 +30,30 @@ from flows.publish.versions import (
     unfinished_folder,
     version_folder,
 )
-from flows.runs import begin_run, end_run, record_stages
+from flows.runs import (
+    begin_run,
+    end_run,
+    keep_failure,
+    last_fingerprint,
+    record_build,
+    record_stages,
+)
 from flows.settings import MiningSettings, RefreshSettings
 from flows.stages import Stage, stage
 from flows.work_file import (
     RefreshInProgressError,
-    open_work_file,
+    open_database,
     sole_refresh,
-    undo_interrupted,
-    undone_on_failure,
     work_file,
+    work_folder,
 )
 from mining.cross_selling import mine_cross_sell_rules
 
 CORE_PATHS = ("seeds", "models/staging", "models/intermediate", "models/core")
 MART_PATHS = ("models/marts",)
+RETRY_SECONDS = (10, 60, 300)  # a locked database or a file still being written
+
+Change = Callable[[duckdb.DuckDBPyConnection], None]
 
 
 class RefreshError(Exception):
@@ -51,10 +66,12 @@ class RefreshResult:
 
     Attributes:
         run_id: its start in UTC; also the published version.
-        as_of_date: the date that every mart is computed for; None where there is no purchase.
+        as_of_date: the date that every mart is computed for; None where there is no purchase, or
+            nothing was published.
         published_file: the path that readers open.
         stages: the stages in order, with seconds and rows in and out.
         deliveries: one for each file that the sources delivered.
+        is_published: False where nothing was new, so that the version before stays.
     """
 
     run_id: str
@@ -62,6 +79,18 @@ class RefreshResult:
     published_file: Path
     stages: tuple[Stage, ...]
     deliveries: tuple[Delivery, ...]
+    is_published: bool = False
+
+
+def can_heal(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Whether a load that failed may succeed on its own later: only then it is tried again."""
+    try:
+        state.result()
+    except TransientLoadError:
+        return True
+    except Exception:
+        return False
+    return False
 
 
 @flow(name="refresh", log_prints=False)
@@ -71,92 +100,149 @@ def refresh(settings: RefreshSettings) -> RefreshResult:
     Raises:
         RefreshError: where a stage failed; nothing was published and the record of runs says why.
     """
+    return _run(settings, None)
+
+
+@flow(name="rebuild", log_prints=False, validate_parameters=False)
+def rebuild(settings: RefreshSettings, change: Change) -> RefreshResult:
+    """Change raw or state, then build, check and publish everything anew, without a load.
+
+    Args:
+        settings: as of a refresh.
+        change: what to do to the copy that is built, as to forget a person; all of it is undone
+            where the rebuild fails.
+
+    Raises:
+        RefreshError: as of a refresh.
+    """
+    return _run(settings, change)
+
+
+def _run(settings: RefreshSettings, change: Change | None) -> RefreshResult:
     warehouse = settings.warehouse.resolve()
     try:
-        mappings = chosen_mappings(settings)
-        with sole_refresh(warehouse):
-            undo_interrupted(warehouse)
+        mappings = chosen_mappings(settings) if change is None else []
+        with sole_refresh(warehouse, 60 * settings.wait_minutes):
+            settle(warehouse)
             run_id = begin_run(warehouse)
             try:
-                with undone_on_failure(warehouse):
-                    result = _run_stages(settings, warehouse, mappings, run_id)
+                database = begin_building(warehouse, run_id)
+                result = _run_stages(settings, warehouse, database, mappings, change, run_id)
             except BaseException as error:
-                end_run(warehouse, run_id, str(error) or type(error).__name__)
+                if settle(warehouse) is None:
+                    _record_failure(warehouse, run_id, str(error) or type(error).__name__)
                 raise
-            end_run(warehouse, run_id)
+            settle(warehouse)
+            with open_database(work_file(warehouse)) as connection:
+                if result.is_published:
+                    record_stages(connection, run_id, result.as_of_date, result.stages)
+                    remove_old_versions(warehouse, settings.publish.keep_versions)
+                else:
+                    end_run(connection, run_id, "nothing new")
+            keep_failure(warehouse, run_id, None)
             return result
     except (
         LoadError,
         MappingError,
         CurrencyError,
         DbtError,
+        DiskFullError,
         PublishError,
         RefreshInProgressError,
     ) as error:
         raise RefreshError(str(error)) from error
 
 
+def _record_failure(warehouse: Path, run_id: str, error: str) -> None:
+    """Say what failed, where there is still room to say it; the next run finds it "running"."""
+    with suppress(OSError, duckdb.Error):
+        keep_failure(warehouse, run_id, error)
+        with open_database(work_file(warehouse)) as connection:
+            end_run(connection, run_id, "failed", error)
+
+
 def _run_stages(
     settings: RefreshSettings,
     warehouse: Path,
-    mappings: Iterable[SourceMapping],
+    database: Path,
+    mappings: Sequence[SourceMapping],
+    change: Change | None,
     run_id: str,
 ) -> RefreshResult:
     stages: list[Stage] = []
-    landing = settings.landing.resolve()
 
     with stage("load", stages) as current:
-        deliveries = [
-            delivery
-            for mapping in mappings
-            for delivery in load(warehouse, landing, mapping, run_id)
-        ]
+        deliveries: list[Delivery] = []
+        for mapping in mappings:
+            deliveries += load(database, settings.landing.resolve(), mapping, run_id)
+        if change is not None:
+            with open_database(database) as connection:
+                change(connection)
         current.rows_in = sum(delivery.records_read for delivery in deliveries)
         current.rows_out = sum(
             delivery.rows_loaded + delivery.rows_derived for delivery in deliveries
         )
 
-    with open_work_file(warehouse) as connection:
+    with open_database(database) as connection:
         currency = reporting_currency(connection, settings.reporting_currency)
-    variables = settings.dbt_variables() | {"reporting_currency": currency}
+        variables = settings.dbt_variables() | {"reporting_currency": currency}
+        fingerprint = build_fingerprint(
+            connection, variables | {"mining": settings.mining.model_dump(mode="json")}
+        )
+        is_as_built = last_fingerprint(connection) == fingerprint
+        is_new = any(delivery.is_new for delivery in deliveries)
+        if is_as_built and not (is_new or settings.full or change):
+            return RefreshResult(
+                run_id, None, published_file(warehouse), tuple(stages), tuple(deliveries)
+            )
+        mode: Mode = "affected" if is_as_built and not (settings.full or change) else "all"
+        record_build(connection, run_id, mode, fingerprint)
+
     with stage("core", stages) as current:
-        project = DbtProject(warehouse, variables, full=settings.full)
+        project = DbtProject(database, work_folder(warehouse), variables, mode)
         build_core(project)
-        current.rows_in = _count(warehouse, "from raw.order_lines")
-        current.rows_out = _count(warehouse, "from core.fct_order_lines")
+        current.rows_in = _count(database, "raw.order_lines")
+        current.rows_out = _count(database, "core.fct_order_lines")
 
     with stage("mine", stages) as current:
-        current.rows_in, current.rows_out = mine(warehouse, settings.mining)
+        current.rows_in, current.rows_out = mine(database, settings.mining)
 
-    as_of_date = _as_of_date(warehouse)
-    record_stages(warehouse, run_id, as_of_date, stages)
+    with open_database(database) as connection:
+        as_of_date = _one(connection, "select as_of_date from intermediate.int_as_of_date")
+        record_stages(connection, run_id, as_of_date, stages)
 
     with stage("marts", stages) as current:
         build_marts(project)
-        current.rows_in = _count(warehouse, "from core.fct_orders")
-        current.rows_out = _count(
-            warehouse,
-            "select sum(estimated_size) from duckdb_tables() where schema_name = 'marts'",
-        )
+        current.rows_in = _count(database, "core.fct_orders")
+        with open_database(database) as connection:
+            current.rows_out = _one(
+                connection,
+                "select sum(estimated_size)::bigint from duckdb_tables() "
+                "where schema_name = 'marts'",
+            )
 
     with stage("check", stages):
         check(project)
 
     with stage("publish", stages) as current:
         current.rows_out = publish(
-            warehouse, run_id, published_columns(project.manifest), settings.publish.keep_versions
+            warehouse, run_id, as_of_date, published_columns(project.manifest), stages
         )
-
-    record_stages(warehouse, run_id, as_of_date, stages)
     return RefreshResult(
-        run_id, as_of_date, published_file(warehouse), tuple(stages), tuple(deliveries)
+        run_id, as_of_date, published_file(warehouse), tuple(stages), tuple(deliveries), True
     )
 
 
-@task(task_run_name="load {mapping.source}", cache_policy=NO_CACHE)
-def load(warehouse: Path, landing: Path, mapping: SourceMapping, run_id: str) -> list[Delivery]:
+@task(
+    task_run_name="load {mapping.source}",
+    cache_policy=NO_CACHE,
+    retries=len(RETRY_SECONDS),
+    retry_delay_seconds=list(RETRY_SECONDS),
+    retry_condition_fn=can_heal,
+)
+def load(database: Path, landing: Path, mapping: SourceMapping, run_id: str) -> list[Delivery]:
     """Load one source's new files into raw, in one transaction."""
-    with open_work_file(warehouse) as connection:
+    with open_database(database) as connection:
         return load_source(connection, mapping, landing, run_id, datetime.now(UTC))
 
 
@@ -167,9 +253,9 @@ def build_core(project: DbtProject) -> int:
 
 
 @task(cache_policy=NO_CACHE)
-def mine(warehouse: Path, settings: MiningSettings) -> tuple[int, int]:
+def mine(database: Path, settings: MiningSettings) -> tuple[int, int]:
     """Mine the baskets of the core into mining.rules; returns basket items in, rules out."""
-    with open_work_file(warehouse) as connection:
+    with open_database(database) as connection:
         basket_items = connection.execute(
             "select order_id, item from intermediate.int_basket_items order by all"
         ).to_arrow_table()
@@ -209,16 +295,27 @@ def check(project: DbtProject) -> int:
 def publish(
     warehouse: Path,
     version: str,
+    as_of_date: date | None,
     columns: PublishedColumns,
-    keep_versions: int,
+    stages: Sequence[Stage],
 ) -> int:
-    """Write the BI file in a folder of its own, then switch readers to it; returns rows copied."""
+    """Write the version's files in a folder of their own, then switch readers to it.
+
+    Before the switch the record of this run in the copy says "published", and the copy is on disk:
+    the switch is the one moment at which the refresh takes effect.
+
+    Returns:
+        The number of rows that readers see.
+    """
     folder = unfinished_folder(warehouse, version)
-    rows = write_bi_file(work_file(warehouse), folder, columns)
+    rows = write_bi_file(building_file(warehouse), folder, columns)
+    with open_database(building_file(warehouse)) as connection:
+        record_stages(connection, version, as_of_date, stages)
+        end_run(connection, version, "published")
+    make_durable(warehouse)
     folder.rename(version_folder(warehouse, version))
     sync_folder(folder.parent)
     switch_to(warehouse, version)
-    remove_old_versions(warehouse, keep_versions)
     return rows
 
 
@@ -252,17 +349,11 @@ def chosen_mappings(settings: RefreshSettings) -> list[SourceMapping]:
     return [load_mapping(known[name]) for name in found]
 
 
-def _as_of_date(warehouse: Path) -> date | None:
-    with open_work_file(warehouse) as connection:
-        row = connection.execute("select as_of_date from intermediate.int_as_of_date").fetchone()
-    return row[0] if row else None
+def _count(database: Path, table: str) -> int:
+    with open_database(database) as connection:
+        return int(_one(connection, f"select count(*) from {table}"))
 
 
-def _count(warehouse: Path, query: str) -> int:
-    with open_work_file(warehouse) as connection:
-        return _one(connection, query if query.startswith("select") else f"select count(*) {query}")
-
-
-def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+def _one(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
     row = connection.execute(query).fetchone()
-    return int(row[0] or 0) if row else 0
+    return row[0] if row else None

@@ -4,10 +4,15 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Literal
+
+import duckdb
 
 from flows.load.raw_tables import create_raw_tables
 from flows.stages import Stage
-from flows.work_file import open_work_file, work_folder
+from flows.work_file import open_database, work_file, work_folder
+
+Outcome = Literal["published", "nothing new", "failed"]
 
 
 def begin_run(warehouse: Path) -> str:
@@ -17,7 +22,7 @@ def begin_run(warehouse: Path) -> str:
     """
     started_at = datetime.now(UTC)
     run_id = f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}Z"
-    with open_work_file(warehouse) as connection:
+    with open_database(work_file(warehouse)) as connection:
         create_raw_tables(connection)
         connection.execute(
             """
@@ -34,48 +39,81 @@ def begin_run(warehouse: Path) -> str:
     return run_id
 
 
+def record_build(
+    connection: duckdb.DuckDBPyConnection, run_id: str, mode: str, fingerprint: str
+) -> None:
+    """Write what a run builds (`all` or `affected`) and from which project and settings."""
+    connection.execute(
+        "update state.runs set mode = ?, fingerprint = ? where run_id = ?",
+        [mode, fingerprint, run_id],
+    )
+
+
+def last_fingerprint(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The fingerprint of the newest published run; None before the first."""
+    row = connection.execute(
+        """
+        select fingerprint from state.runs
+        where status = 'published'
+        order by run_id desc
+        limit 1
+        """
+    ).fetchone()
+    return row[0] if row else None
+
+
 def record_stages(
-    warehouse: Path, run_id: str, as_of_date: date | None, stages: Sequence[Stage]
+    connection: duckdb.DuckDBPyConnection,
+    run_id: str,
+    as_of_date: date | None,
+    stages: Sequence[Stage],
 ) -> None:
     """Write the stages finished so far, so that the marts of this run can show them."""
-    with open_work_file(warehouse) as connection:
-        connection.execute(
-            "update state.runs set as_of_date = ?, version = ? where run_id = ?",
-            [as_of_date, run_id, run_id],
-        )
-        connection.executemany(
-            "insert or replace into state.run_stages values (?, ?, ?, ?, ?, ?)",
-            [[run_id, s.name, s.started_at, s.seconds, s.rows_in, s.rows_out] for s in stages],
-        )
+    connection.execute(
+        "update state.runs set as_of_date = ? where run_id = ?", [as_of_date, run_id]
+    )
+    connection.executemany(
+        "insert or replace into state.run_stages values (?, ?, ?, ?, ?, ?)",
+        [[run_id, s.name, s.started_at, s.seconds, s.rows_in, s.rows_out] for s in stages],
+    )
 
 
-def end_run(warehouse: Path, run_id: str, error: str | None = None) -> None:
-    """Close the record of a run: published, or failed with the error's text.
+def end_run(
+    connection: duckdb.DuckDBPyConnection, run_id: str, outcome: Outcome, error: str | None = None
+) -> None:
+    """Close the record of a run.
 
-    A failure is also left in a small file beside the work file, for `regulars status`: whoever asks
-    must not open the work file, lest a starting refresh finds it locked.
+    A published run is closed in the copy that it built, just before its version is switched to;
+    every other in the work file.
+    """
+    connection.execute(
+        """
+        update state.runs
+        set
+            status = $outcome,
+            finished_at = $now,
+            version = if($outcome = 'published', run_id, null),
+            error = $error
+        where run_id = $run_id
+        """,
+        {"outcome": outcome, "now": datetime.now(UTC), "error": error, "run_id": run_id},
+    )
+
+
+def keep_failure(warehouse: Path, run_id: str, error: str | None) -> None:
+    """Leave the error of the last run in a small file for `regulars status`; None removes it.
+
+    Whoever asks must not open the work file, lest a starting refresh finds it locked.
     """
     failure = _failure_file(warehouse)
     if error is None:
         failure.unlink(missing_ok=True)
     else:
         failure.write_text(json.dumps({"run_id": run_id, "error": error}), encoding="utf-8")
-    with open_work_file(warehouse) as connection:
-        connection.execute(
-            """
-            update state.runs
-            set
-                status = if(? is null, 'published', 'failed'),
-                finished_at = ?,
-                error = ?
-            where run_id = ?
-            """,
-            [error, datetime.now(UTC), error, run_id],
-        )
 
 
 def last_failure(warehouse: Path) -> tuple[str, str] | None:
-    """The id and the error of the newest run, where that run failed; None where it published."""
+    """The id and the error of the newest run, where that run failed; None where it did not."""
     try:
         record = json.loads(_failure_file(warehouse).read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -101,6 +101,9 @@ class RefreshSettings(_Section):
         description="compute all marts as of this date; unset: the day after the newest purchase",
     )
     full: bool = Field(False, description="build everything from raw again, reference tables too")
+    wait_minutes: int = Field(
+        0, ge=0, description="wait so long for another refresh to end; 0: refuse at once"
+    )
     reporting_currency: str | None = Field(
         None,
         pattern="^[A-Z]{3}$",

@@ -1,18 +1,18 @@
-"""The work file: the private DuckDB database in which a refresh builds. Nobody else reads it."""
+"""The work file: the private DuckDB database of a warehouse. Nobody but the refresh reads it."""
 
 import fcntl
-import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-_FICLONE = 0x40049409  # Linux: share the blocks of another file
+_POLL_SECONDS = 0.5
 
 
 class RefreshInProgressError(Exception):
-    """Another refresh holds the warehouse."""
+    """Another refresh, or another command that changes the warehouse, holds it."""
 
 
 def work_folder(warehouse: Path) -> Path:
@@ -21,84 +21,55 @@ def work_folder(warehouse: Path) -> Path:
 
 
 def work_file(warehouse: Path) -> Path:
-    """Path of the work file, named as the published one: dbt views carry the catalog's name."""
+    """Path of the work file: raw, state and all tables as the last published refresh left them.
+
+    Named as the published one: dbt views carry the catalog's name.
+    """
     return work_folder(warehouse) / "regulars.duckdb"
 
 
 @contextmanager
-def open_work_file(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A read-write connection to the work file, closed at the end.
+def open_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-write connection to a work file or the copy that a refresh builds in.
 
     dbt opens the same file in this process with settings of its own and DuckDB refuses two
     configurations of one file, so no connection of ours may be open while dbt runs.
     """
-    path = work_file(warehouse)
-    _make_private(path.parent)
     with duckdb.connect(path) as connection:
         connection.execute("set TimeZone = 'UTC'")
         yield connection
 
 
 @contextmanager
-def sole_refresh(warehouse: Path) -> Iterator[None]:
-    """Hold the warehouse's lock for one refresh; the kernel releases it when the process ends.
+def sole_refresh(warehouse: Path, wait_seconds: float = 0) -> Iterator[None]:
+    """Hold the warehouse's lock; the kernel releases it when the process ends, however it ends.
+
+    Args:
+        warehouse: the warehouse folder.
+        wait_seconds: how long to wait for another holder to end.
 
     Raises:
-        RefreshInProgressError: where another process holds it.
+        RefreshInProgressError: where another process holds it all that time.
     """
-    folder = work_folder(warehouse)
-    _make_private(folder)
-    with (folder / "refresh.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RefreshInProgressError(
-                f"another refresh is running on {warehouse}: wait for it, or see `regulars status`"
-            ) from None
+    make_private(work_folder(warehouse))
+    deadline = time.monotonic() + wait_seconds
+    with (work_folder(warehouse) / "refresh.lock").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    waited = f" (waited {wait_seconds:.0f} s)" if wait_seconds else ""
+                    raise RefreshInProgressError(
+                        f"another refresh is running on {warehouse}{waited}: wait for it, "
+                        "or see `regulars status`"
+                    ) from None
+                time.sleep(_POLL_SECONDS)
         yield
 
 
-@contextmanager
-def undone_on_failure(warehouse: Path) -> Iterator[None]:
-    """Build in the work file, and put it back as it was where that fails.
-
-    A delivery that breaks a model or a test must not stay in raw: it would break every later night
-    too. The copy that the work file goes back to is made at first (sharing blocks where the file
-    system can) and outlives a killed process: `undo_interrupted` finds it.
-    """
-    path, copy = work_file(warehouse), _copy_file(warehouse)
-    unfinished = copy.with_name(copy.name + ".unfinished")
-    _clone(path, unfinished)
-    unfinished.replace(copy)
-    try:
-        yield
-    except BaseException:
-        undo_interrupted(warehouse)
-        raise
-    copy.unlink()
-
-
-def undo_interrupted(warehouse: Path) -> None:
-    """Put the work file back as it was before a refresh that failed or was killed, if one was."""
-    path, copy = work_file(warehouse), _copy_file(warehouse)
-    if copy.is_file():
-        path.with_name(path.name + ".wal").unlink(missing_ok=True)
-        copy.replace(path)
-
-
-def _copy_file(warehouse: Path) -> Path:
-    return work_folder(warehouse) / "before_refresh.duckdb"
-
-
-def _clone(source: Path, target: Path) -> None:
-    with source.open("rb") as read, target.open("wb") as write:
-        try:
-            fcntl.ioctl(write, _FICLONE, read.fileno())
-        except OSError:  # not on this file system
-            shutil.copyfileobj(read, write, 16 * 2**20)
-
-
-def _make_private(folder: Path) -> None:
+def make_private(folder: Path) -> None:
     """Only the refresh's own user may look: names, phones and rejected rows lie here."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)

@@ -29,6 +29,10 @@ class LoadError(Exception):
     """A source cannot be loaded; the message names mapping, file, what was expected and found."""
 
 
+class TransientLoadError(LoadError):
+    """A source cannot be loaded just now, for a reason that time may heal: try again later."""
+
+
 class TooManyRejectedRows(LoadError):  # noqa: N818 (says what happened)
     """More of an entity's records were rejected than its mapping allows."""
 

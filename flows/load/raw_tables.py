@@ -67,10 +67,12 @@ create table if not exists state.runs (
     run_id varchar primary key,
     started_at timestamptz not null,
     finished_at timestamptz,
-    status varchar not null,               -- running, published, failed
-    version varchar,
+    status varchar not null,               -- running, published, nothing new, failed
+    version varchar,                       -- of published runs: equal to run_id
     as_of_date date,
-    error varchar
+    error varchar,
+    mode varchar,                          -- what was built: all, or affected
+    fingerprint varchar                    -- of the project and the settings it was built from
 )
 """
 

@@ -52,14 +52,28 @@ def current_version(warehouse: Path) -> str | None:
 
 def unfinished_folder(warehouse: Path, version: str) -> Path:
     """A new, empty folder to build a version in; leftovers of an interrupted publish go."""
+    remove_unfinished(warehouse)
     parent = warehouse.resolve() / "versions"
     parent.mkdir(parents=True, exist_ok=True)
-    for entry in parent.iterdir():
-        if _is_unfinished(entry):
-            shutil.rmtree(entry)
     folder = parent / f".{version}"
     folder.mkdir()
     return folder
+
+
+def remove_unfinished(warehouse: Path) -> None:
+    """Remove what an interrupted publish or removal left: hidden folders that no reader sees."""
+    parent = warehouse.resolve() / "versions"
+    for entry in parent.iterdir() if parent.is_dir() else ():
+        if _is_unfinished(entry):
+            shutil.rmtree(entry)
+
+
+def remove_version(warehouse: Path, version: str) -> None:
+    """Remove one version whole: it is out of sight in one rename, before its files go."""
+    folder = version_folder(warehouse, version)
+    hidden = folder.with_name(f".{version}.removed")
+    folder.rename(hidden)
+    shutil.rmtree(hidden)
 
 
 def switch_to(warehouse: Path, version: str) -> None:
@@ -81,7 +95,7 @@ def remove_old_versions(warehouse: Path, keep: int) -> list[str]:
     current = current_version(warehouse)
     removed = [version for version in versions(warehouse)[:-keep] if version != current]
     for version in removed:
-        shutil.rmtree(version_folder(warehouse, version))
+        remove_version(warehouse, version)
     return removed
 
 

@@ -77,13 +77,23 @@ def run_refresh(settings: "RefreshSettings", repeated_options: str) -> None:
             f"no landing folder: expected {shown(settings.landing)}/NAME/ with the files of each "
             "source.\nNext: make it, or name another one with --landing."
         )
+    from flows.publish.versions import current_version
+
     for name in settings.sources or []:
         known_file(settings, name)  # a wrong name is told at once, not when the server is up
     try:
         result = _run_flow(settings, Console(stderr=True, highlight=False))
     except _RefreshStoppedError as error:
         fail(str(error))
-    print_summary(screen(), settings, result, repeated_options)
+    if result.is_published:
+        print_summary(screen(), settings, result, repeated_options)
+    else:
+        screen().print(
+            f"Nothing new in {escape(shown(settings.landing))}: the published version "
+            f"[bold]{current_version(settings.warehouse)}[/bold] stays. "
+            f"`{program()} refresh --full` builds all again.",
+            soft_wrap=True,
+        )
 
 
 class _RefreshStoppedError(Exception):
@@ -140,7 +150,7 @@ def print_summary(
     if not rules.row_count:
         console.print(_why_no_rules(settings, result), markup=False)
     if not any(one.is_new for one in result.deliveries):
-        console.print("No new file: all were loaded before.")
+        console.print("No new file: all was built again from what was loaded before.")
     elif not any(one.rows_rejected for one in result.deliveries):
         console.print("No row was rejected.")
     if result.as_of_date is None:

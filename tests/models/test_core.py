@@ -12,7 +12,7 @@ import yaml
 from flows.dbt import DbtError, DbtProject
 from flows.load.contract import ENTITIES
 from flows.load.raw_tables import create_raw_tables
-from flows.work_file import open_work_file, work_file
+from flows.work_file import make_private, open_database, work_file, work_folder
 
 Build = Callable[..., duckdb.DuckDBPyConnection]
 CORE = ("seeds", "models/staging", "models/intermediate", "models/core")
@@ -24,10 +24,13 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 
     def run(raw: str, *paths: str, **variables: Any) -> duckdb.DuckDBPyConnection:
         warehouse = tmp_path_factory.mktemp("warehouse")
-        with open_work_file(warehouse) as connection:
+        make_private(work_folder(warehouse))
+        with open_database(work_file(warehouse)) as connection:
             create_raw_tables(connection)
             connection.execute(raw)
-        DbtProject(warehouse, variables, full=False).build(*(paths or CORE))
+        DbtProject(work_file(warehouse), work_folder(warehouse), variables, "all").build(
+            *(paths or CORE)
+        )
         return duckdb.connect(work_file(warehouse), read_only=True)
 
     return run
@@ -241,7 +244,10 @@ def test_core_over_nothing_is_empty_not_broken(build: Build) -> None:
     assert nothing.sql("select * from intermediate.int_as_of_date").fetchall() == [(None, None)]
     for fact in ("fct_orders", "fct_order_lines", "fct_campaign_contacts", "dim_dates"):
         assert nothing.table(f"core.{fact}").fetchall() == []
-    assert nothing.sql("select customer_id from core.dim_customers").fetchall() == [("anonymous",)]
+    assert nothing.sql("select customer_id from core.dim_customers").fetchall() == [
+        ("anonymous",),
+        ("erased",),
+    ]
     assert nothing.sql("select product_id from core.dim_products").fetchall() == [("unknown",)]
 
 

@@ -7,20 +7,21 @@ import pytest
 
 from flows.dbt import DbtProject
 from flows.load.raw_tables import create_raw_tables
-from flows.work_file import open_work_file, work_file
+from flows.work_file import make_private, open_database, work_file, work_folder
 
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     warehouse = tmp_path_factory.mktemp("nothing")
-    with open_work_file(warehouse) as connection:
+    make_private(work_folder(warehouse))
+    with open_database(work_file(warehouse)) as connection:
         create_raw_tables(connection)
     return warehouse
 
 
 @pytest.fixture(scope="module")
 def project(warehouse: Path) -> DbtProject:
-    project = DbtProject(warehouse, {}, full=False)
+    project = DbtProject(work_file(warehouse), work_folder(warehouse), {}, "all")
     project.build("seeds", "models")
     return project
 

@@ -1,0 +1,117 @@
+"""The private copy of the work file that a refresh builds in, and how it is kept or thrown away.
+
+The one moment at which a refresh takes effect is the switch of `current` to its version. Before it
+everything that the refresh did lies in its copy and in its version's folder; after it the copy
+takes the place of the work file. `settle` tells from `current` alone on which side of that moment
+a refresh ended, so it may be killed anywhere.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+from pathlib import Path
+
+from flows.publish.versions import (
+    current_version,
+    remove_unfinished,
+    remove_version,
+    sync_folder,
+    version_folder,
+)
+from flows.work_file import make_private, open_database, work_file, work_folder
+
+_FICLONE = 0x40049409  # Linux: share the blocks of another file
+
+
+class DiskFullError(Exception):
+    """There is no room for the copy that a refresh builds in."""
+
+
+def building_file(warehouse: Path) -> Path:
+    """The copy that a refresh builds in; its path is always the same, so that dbt parses once."""
+    return _building_folder(warehouse) / work_file(warehouse).name
+
+
+def begin_building(warehouse: Path, version: str) -> Path:
+    """Copy the work file (sharing blocks where the file system can), and return the copy's path.
+
+    Args:
+        warehouse: the warehouse folder; its work file exists and no connection is open.
+        version: the version that the refresh will publish.
+
+    Raises:
+        DiskFullError: says how much room is needed and how much there is.
+    """
+    folder = _building_folder(warehouse)
+    make_private(folder)
+    _version_file(warehouse).write_text(version, encoding="utf-8")
+    source = work_file(warehouse)
+    try:
+        _clone(source, building_file(warehouse))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        needed, free = source.stat().st_size, shutil.disk_usage(folder).free
+        raise DiskFullError(
+            f"no room in {folder} for the copy that a refresh builds in: it needs "
+            f"{needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free"
+        ) from error
+    return building_file(warehouse)
+
+
+def make_durable(warehouse: Path) -> None:
+    """Have all that was built on disk: called just before the version is switched to."""
+    path = building_file(warehouse)
+    with open_database(path) as connection:
+        connection.execute("checkpoint")
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+
+
+def settle(warehouse: Path) -> str | None:
+    """Keep what a refresh built where its version became current; else throw it away.
+
+    Called at the end of every refresh, failed ones too, and at the start of the next, which finds
+    what a killed one left.
+
+    Returns:
+        The version kept; None where there was nothing, or it was thrown away.
+    """
+    remove_unfinished(warehouse)
+    folder = _building_folder(warehouse)
+    if not folder.is_dir():
+        return None
+    try:
+        version = _version_file(warehouse).read_text(encoding="utf-8") or None
+    except FileNotFoundError:  # killed before the copy began
+        version = None
+    is_published = version is not None and current_version(warehouse) == version
+    if is_published:
+        # Where it was kept already, only the folder is left to remove.
+        if building_file(warehouse).is_file():
+            building_file(warehouse).replace(work_file(warehouse))
+            sync_folder(work_folder(warehouse))
+    elif version is not None and version_folder(warehouse, version).is_dir():
+        remove_version(warehouse, version)
+    shutil.rmtree(folder)
+    return version if is_published else None
+
+
+def _building_folder(warehouse: Path) -> Path:
+    return work_folder(warehouse) / "building"
+
+
+def _version_file(warehouse: Path) -> Path:
+    return _building_folder(warehouse) / "version"
+
+
+def _clone(source: Path, target: Path) -> None:
+    with source.open("rb") as read, target.open("wb") as write:
+        try:
+            fcntl.ioctl(write, _FICLONE, read.fileno())
+            return
+        except OSError:  # not on this file system
+            pass
+    shutil.copyfile(source, target)
