@@ -151,10 +151,11 @@ def time_refresh(folder: Path) -> Side:
     with _timed(side.start_up_seconds, "Prefect and dbt: import"):
         from flows import refresh
         from flows.building import begin_building, settle
-        from flows.dbt import DbtProject, published_columns
+        from flows.dbt import DbtProject
         from flows.load.loader import load_source
         from flows.load.mapping import Mapping
         from flows.prefect_server import start_prefect_server
+        from flows.publish.tables import published_tables
         from flows.runs import begin_run
         from flows.settings import MiningSettings, RefreshSettings
         from flows.work_file import make_private, open_database, work_file, work_folder
@@ -209,7 +210,7 @@ def time_refresh(folder: Path) -> Side:
     dbt_stage("marts", lambda: project.build(*refresh.MART_PATHS))
     dbt_stage("check", project.test)
     with _timed(side.seconds, "publish"):
-        refresh.publish.fn(warehouse, run_id, None, published_columns(project.manifest), [])
+        refresh.publish.fn(warehouse, run_id, None, published_tables(project.manifest), None, [])
     settle(warehouse)
     side.peak_mebibytes = _peak_mebibytes()
     with open_database(work_file(warehouse)) as connection:

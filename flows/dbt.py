@@ -10,10 +10,8 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
-from dbt.contracts.graph.nodes import ModelNode, SeedNode, SourceDefinition
 
 from flows.project import project_folder
-from flows.publish.bi_file import PublishedColumns
 
 Mode = Literal["all", "affected"]
 _BAD = ("error", "fail", "runtime error")
@@ -93,27 +91,6 @@ class DbtProject:
         if not outcome.success:
             raise DbtError(_failures(arguments[0], outcome.result))
         return len(outcome.result.results)
-
-
-def published_columns(manifest: Manifest) -> PublishedColumns:
-    """What may leave the work file: the columns of the models' contracts that are not personal.
-
-    Returns:
-        (schema, table) of every model, seed and mined table to the names of its columns; None,
-        which is all of them, for seeds and mined tables: their YAML need not list them.
-    """
-    models = {
-        (node.schema, node.name): frozenset(
-            name for name, column in node.columns.items() if not column.meta.get("personal_data")
-        )
-        for node in manifest.nodes.values()
-        if isinstance(node, ModelNode)
-    }
-    whole: list[SeedNode | SourceDefinition] = [
-        node for node in manifest.nodes.values() if isinstance(node, SeedNode)
-    ]
-    whole += [source for source in manifest.sources.values() if source.schema == "mining"]
-    return {**models, **{(node.schema, node.name): None for node in whole}}
 
 
 def _raise_interrupt(outcome: dbtRunnerResult) -> None:

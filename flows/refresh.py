@@ -15,14 +15,16 @@ from prefect.tasks import Task
 
 from flows.building import DiskFullError, begin_building, building_file, make_durable, settle
 from flows.currency import CurrencyError, reporting_currency
-from flows.dbt import DbtError, DbtProject, Mode, published_columns
+from flows.dbt import DbtError, DbtProject, Mode
 from flows.fingerprint import build_fingerprint
 from flows.load.loader import Delivery, LoadError, TransientLoadError, load_source
 from flows.load.mapping import Mapping as SourceMapping
 from flows.load.mapping import MappingError, find_mappings, load_mapping
 from flows.project import project_folder
-from flows.publish.bi_file import PublishedColumns, PublishError, write_bi_file
+from flows.publish.bi_file import PublishError, write_bi_file
+from flows.publish.tables import PublishedTable, published_tables
 from flows.publish.versions import (
+    FILE_NAME,
     published_file,
     remove_old_versions,
     switch_to,
@@ -34,7 +36,7 @@ from flows.runs import (
     begin_run,
     end_run,
     keep_failure,
-    last_fingerprint,
+    last_published,
     record_build,
     record_stages,
 )
@@ -189,7 +191,8 @@ def _run_stages(
         fingerprint = build_fingerprint(
             connection, variables | {"mining": settings.mining.model_dump(mode="json")}
         )
-        is_as_built = last_fingerprint(connection) == fingerprint
+        last = last_published(connection)
+        is_as_built = last is not None and last[1] == fingerprint
         is_new = any(delivery.is_new for delivery in deliveries)
         if is_as_built and not (is_new or settings.full or change):
             return RefreshResult(
@@ -225,8 +228,14 @@ def _run_stages(
         check(project)
 
     with stage("publish", stages) as current:
+        mended = version_folder(warehouse, last[0]) / FILE_NAME if last else None
         current.rows_out = publish(
-            warehouse, run_id, as_of_date, published_columns(project.manifest), stages
+            warehouse,
+            run_id,
+            as_of_date,
+            published_tables(project.manifest),
+            mended if mode == "affected" and mended and mended.is_file() else None,
+            stages,
         )
     return RefreshResult(
         run_id, as_of_date, published_file(warehouse), tuple(stages), tuple(deliveries), True
@@ -296,7 +305,8 @@ def publish(
     warehouse: Path,
     version: str,
     as_of_date: date | None,
-    columns: PublishedColumns,
+    tables: Sequence[PublishedTable],
+    previous: Path | None,
     stages: Sequence[Stage],
 ) -> int:
     """Write the version's files in a folder of their own, then switch readers to it.
@@ -308,7 +318,7 @@ def publish(
         The number of rows that readers see.
     """
     folder = unfinished_folder(warehouse, version)
-    rows = write_bi_file(building_file(warehouse), folder, columns)
+    rows = write_bi_file(building_file(warehouse), folder, tables, previous)
     with open_database(building_file(warehouse)) as connection:
         record_stages(connection, version, as_of_date, stages)
         end_run(connection, version, "published")

@@ -49,17 +49,16 @@ def record_build(
     )
 
 
-def last_fingerprint(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """The fingerprint of the newest published run; None before the first."""
-    row = connection.execute(
+def last_published(connection: duckdb.DuckDBPyConnection) -> tuple[str, str] | None:
+    """The version and the fingerprint of the newest published run; None before the first."""
+    return connection.execute(
         """
-        select fingerprint from state.runs
+        select version, coalesce(fingerprint, '') from state.runs
         where status = 'published'
         order by run_id desc
         limit 1
         """
     ).fetchone()
-    return row[0] if row else None
 
 
 def record_stages(

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from flows.publish.bi_file import write_bi_file
+from flows.publish.tables import PublishedTable
 from flows.publish.versions import (
     NothingPublishedError,
     current_version,
@@ -20,12 +21,18 @@ from flows.publish.versions import (
     versions,
 )
 
-COLUMNS = {
-    ("core", "dim_customers"): {"customer_id", "country", "gone"},
-    ("marts", "rfm"): None,
-    ("marts", "a"): None,
-    ("marts", "b"): None,
-}
+TABLES = [
+    PublishedTable(
+        *("core", "dim_customers"),
+        columns=frozenset({"customer_id", "country", "gone"}),
+        personal_columns=frozenset({"name", "email"}),
+        key=("customer_id",),
+    ),
+    PublishedTable("core", "fct_orders", key=("order_id",), changes_with_orders=True),
+    PublishedTable("marts", "rfm"),
+    PublishedTable("marts", "a"),
+    PublishedTable("marts", "b"),
+]
 
 
 @pytest.fixture
@@ -49,7 +56,7 @@ def work(tmp_path: Path) -> Path:
 
 def publish(work: Path, warehouse: Path, version: str) -> None:
     folder = unfinished_folder(warehouse, version)
-    write_bi_file(work, folder, COLUMNS)
+    write_bi_file(work, folder, TABLES)
     folder.rename(version_folder(warehouse, version))
     switch_to(warehouse, version)
 
@@ -57,20 +64,74 @@ def publish(work: Path, warehouse: Path, version: str) -> None:
 def test_the_bi_file_holds_published_schemas_without_personal_columns(
     work: Path, tmp_path: Path
 ) -> None:
-    rows = write_bi_file(work, unfinished_folder(tmp_path, "1"), COLUMNS)
+    rows = write_bi_file(work, unfinished_folder(tmp_path, "1"), TABLES)
     assert rows == 1001
     with duckdb.connect(tmp_path / "versions/.1/regulars.duckdb", read_only=True) as connection:
         assert connection.execute("from core.dim_customers").fetchall() == [("web:1", "CN")]
         assert connection.execute(
             "select schema_name || '.' || table_name from duckdb_tables() order by all"
-        ).fetchall() == [("core.dim_customers",), ("marts.rfm",)]
-        assert connection.execute("select comment from duckdb_tables() order by 1").fetchall() == [
-            ("It's who buys",),
-            (None,),
+        ).fetchall() == [("core.dim_customers",), ("marts.rfm",), ("reference.table_keys",)]
+        assert connection.execute(
+            "select table_name, comment from duckdb_tables() where schema_name <> 'reference' "
+            "order by all"
+        ).fetchall() == [("dim_customers", "It's who buys"), ("rfm", None)]
+        assert connection.execute("from reference.table_keys").fetchall() == [
+            ("core", "dim_customers", ["customer_id"]),
+            ("core", "fct_orders", ["order_id"]),
         ]
         assert ("Where they live",) in connection.execute(
             "select comment from duckdb_columns()"
         ).fetchall()
+
+
+ORDERS = """
+    create or replace table core.fct_orders as
+    select range as order_id, 'new ' || range as note, 'Li Na' as name from range({}, {});
+    comment on table core.fct_orders is 'Orders
+';
+    create schema if not exists intermediate;
+    create or replace table intermediate.int_affected_orders as select unnest({}) as order_id
+"""
+
+
+def notes_in(folder: Path) -> list[tuple[int, str]]:
+    with duckdb.connect(folder / "regulars.duckdb", read_only=True) as connection:
+        return connection.execute("select order_id, note from core.fct_orders").fetchall()
+
+
+def test_a_table_that_changes_with_orders_is_mended_in_a_copy(work: Path, tmp_path: Path) -> None:
+    tables = [
+        PublishedTable("core", "dim_customers", columns=frozenset({"customer_id"})),
+        PublishedTable(
+            *("core", "fct_orders"),
+            columns=frozenset({"order_id", "note"}),
+            changes_with_orders=True,
+        ),
+    ]
+    with duckdb.connect(work) as connection:
+        connection.execute(ORDERS.format(0, 5, []))
+    first = unfinished_folder(tmp_path, "1")
+    write_bi_file(work, first, tables)
+    first.rename(version_folder(tmp_path, "1"))
+    with duckdb.connect(work) as connection:
+        # Order 1 has gone, 2 has changed, 5 is new; 3 has changed too, but nobody said so.
+        connection.execute(ORDERS.format(0, 6, [1, 2, 5]))
+        connection.execute("delete from core.fct_orders where order_id = 1")
+        connection.execute("update core.fct_orders set note = 'other' where order_id in (2, 3)")
+        connection.execute("update core.dim_customers set customer_id = 'web:2'")
+    second = unfinished_folder(tmp_path, "2")
+    rows = write_bi_file(work, second, tables, version_folder(tmp_path, "1") / "regulars.duckdb")
+    assert rows == 1 + 5
+    assert sorted(notes_in(second)) == [
+        (0, "new 0"), (2, "other"), (3, "new 3"), (4, "new 4"), (5, "new 5"),
+    ]  # fmt: skip
+    with duckdb.connect(second / "regulars.duckdb", read_only=True) as connection:
+        assert connection.execute("from core.dim_customers").fetchall() == [("web:2",)]
+        assert connection.execute(
+            "select comment from duckdb_tables() where table_name = 'fct_orders'"
+        ).fetchall() == [("Orders",)]
+    # the version before is untouched
+    assert sorted(notes_in(version_folder(tmp_path, "1"))) == [(n, f"new {n}") for n in range(5)]
 
 
 def test_before_the_first_publish_the_message_says_what_to_do(tmp_path: Path) -> None:
