@@ -23,10 +23,11 @@ class Baskets(NamedTuple):
 
 
 def baskets(basket_items: pa.Table, basket_count: int) -> Baskets:
-    """Lay out baskets as a sparse matrix, whatever the order of the rows.
+    """Lay out baskets as a sparse matrix; which row is which basket is left open.
 
     Args:
-        basket_items: `order_id` and `item`, both text without nulls; a repeated row counts once.
+        basket_items: `order_id` (text or number) and `item` (text), without nulls; a repeated row
+            counts once.
         basket_count: number of baskets, those without an item included.
 
     Raises:
@@ -38,23 +39,21 @@ def baskets(basket_items: pa.Table, basket_count: int) -> Baskets:
             raise ValueError(f"basket_items must have a column {name}: {basket_items.column_names}")
         if basket_items[name].null_count:
             raise ValueError(f"{name} of basket_items must not be null")
-    rows, orders = _codes(basket_items["order_id"])
-    columns, items = _codes(basket_items["item"])
-    if len(orders) > basket_count:
+    orders = basket_items["order_id"].combine_chunks().dictionary_encode()
+    if len(orders.dictionary) > basket_count:
         raise ValueError(
-            f"basket_count must be at least the {len(orders)} baskets with items,"
+            f"basket_count must be at least the {len(orders.dictionary)} baskets with items,"
             f" got {basket_count}"
         )
+    items = basket_items["item"].cast(pa.string()).combine_chunks().dictionary_encode()
+    by_text = pc.sort_indices(items.dictionary).to_numpy()
+    columns = np.empty(len(by_text), dtype=np.int32)
+    columns[by_text] = np.arange(len(by_text), dtype=np.int32)
     contents = csr_array(
-        (np.ones(len(rows), dtype=np.bool_), (rows, columns)), shape=(len(orders), len(items))
+        (
+            np.ones(len(items), dtype=np.bool_),
+            (orders.indices.to_numpy(), columns[items.indices.to_numpy()]),
+        ),
+        shape=(len(orders.dictionary), len(by_text)),
     )
-    return Baskets(contents, items, basket_count)
-
-
-def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
-    """Each value's place among the distinct values in the order of their text, and those values."""
-    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-    order = pc.sort_indices(encoded.dictionary).to_numpy()
-    places = np.empty(len(order), dtype=np.int64)
-    places[order] = np.arange(len(order))
-    return places[encoded.indices.to_numpy()], encoded.dictionary.take(order).to_pylist()
+    return Baskets(contents, items.dictionary.take(by_text).to_pylist(), basket_count)
