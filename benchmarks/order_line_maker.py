@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 LINES_PER_ORDER = 10
-DAYS = 730
-START = np.datetime64("2024-01-01T00:00:00", "us")
+TWO_YEARS = 730  # days
+START = np.datetime64("2023-01-01T00:00:00", "us")
 PRODUCT_TYPES = 400
 STORES = 50
 CHANNELS = np.array(["shop", "web", "app"])
@@ -41,13 +41,14 @@ def size(lines: int) -> Size:
     return Size(lines // LINES_PER_ORDER, lines // 50, max(PRODUCT_TYPES, min(lines // 50, 20_000)))
 
 
-def make_order_lines(folder: Path, lines: int, seed: int = 1) -> Size:
+def make_order_lines(folder: Path, lines: int, seed: int = 1, days: int = TWO_YEARS) -> Size:
     """Write order_lines.parquet and products.parquet.
 
     Args:
         folder: where to; made if missing.
         lines: merchandise lines; each fifth order has a shipping line besides.
         seed: another one gives other orders.
+        days: over which the orders are spread.
 
     Raises:
         ValueError: for fewer than 1,000 lines.
@@ -59,7 +60,7 @@ def make_order_lines(folder: Path, lines: int, seed: int = 1) -> Size:
     pq.write_table(_products(prices), folder / "products.parquet")
 
     # Orders by time; the gaps of a Poisson stream, so that no two runs of lines look alike.
-    minutes = np.sort(random.integers(0, DAYS * 24 * 60, shape.orders))
+    minutes = np.sort(random.integers(0, days * 24 * 60, shape.orders))
     line_counts = np.bincount(
         random.integers(0, shape.orders, lines - shape.orders), minlength=shape.orders
     )

@@ -8,12 +8,8 @@ so that each peak of memory is its own. They must agree on every total before a 
 
 import argparse
 import json
-import multiprocessing
 import os
 import re
-import resource
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,13 +18,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 
 from benchmarks.order_line_maker import make_order_lines
-
-Result = TypeVar("Result")
+from benchmarks.processes import in_own_process, peak_mebibytes, working_folder
 
 SOURCE = "made"
 STAGES = ("load", "core", "mine", "marts", "check", "publish")
@@ -106,17 +101,17 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=10_000_000, help="order lines to make")
     parser.add_argument("--folder", type=Path, help="where to work; default a temporary folder")
     arguments = parser.parse_args()
-    with _folder(arguments.folder) as folder:
+    with working_folder(arguments.folder) as folder:
         started = time.perf_counter()
-        shape = _in_own_process(make_order_lines, folder / "landing" / SOURCE, arguments.lines)
+        shape = in_own_process(make_order_lines, folder / "landing" / SOURCE, arguments.lines)
         print(
             f"{arguments.lines:,} order lines of {shape.orders:,} orders, {shape.customers:,}"
             f" customers and {shape.products:,} products,"
             f" made in {time.perf_counter() - started:.1f} s;"
             f" {os.cpu_count()} cores, DuckDB {duckdb.__version__}"
         )
-        floor = _in_own_process(time_floor, folder)
-        ours = _in_own_process(time_refresh, folder)
+        floor = in_own_process(time_floor, folder)
+        ours = in_own_process(time_refresh, folder)
     different = [table for table in TOTALS if ours.totals[table] != floor.totals[table]]
     if different:
         raise SystemExit(
@@ -140,7 +135,7 @@ def time_floor(folder: Path) -> Side:
             with _timed(side.seconds, stage):
                 connection.execute(statements)
                 connection.execute("checkpoint")  # as our stages do when they close the file
-        side.peak_mebibytes = _peak_mebibytes()
+        side.peak_mebibytes = peak_mebibytes()
         side.totals = _totals(connection)
     return side
 
@@ -212,7 +207,7 @@ def time_refresh(folder: Path) -> Side:
     with _timed(side.seconds, "publish"):
         refresh.publish.fn(warehouse, run_id, None, published_tables(project.manifest), None, [])
     settle(warehouse)
-    side.peak_mebibytes = _peak_mebibytes()
+    side.peak_mebibytes = peak_mebibytes()
     with open_database(work_file(warehouse)) as connection:
         side.totals = _totals(connection)
     return side
@@ -272,35 +267,6 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     seconds[name] = time.perf_counter() - started
-
-
-@contextmanager
-def _folder(wanted: Path | None) -> Iterator[Path]:
-    """The folder asked for, kept; else a temporary one, removed."""
-    if wanted is not None:
-        if wanted.exists() and any(wanted.iterdir()):
-            raise SystemExit(f"{wanted} is not empty")
-        wanted.mkdir(parents=True, exist_ok=True)
-        yield wanted.resolve()
-        return
-    folder = Path(tempfile.mkdtemp(prefix="regulars-benchmark-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-def _in_own_process(run: Callable[..., Result], *arguments: object) -> Result:
-    # Forked, not spawned: DuckDB takes a spawned process for a person at a prompt and draws bars.
-    with multiprocessing.get_context("fork").Pool(1) as pool:
-        result = pool.apply(run, arguments)
-        pool.close()
-        pool.join()
-    return result
-
-
-def _peak_mebibytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def _totals(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[Any, ...]]:

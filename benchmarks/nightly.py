@@ -1,0 +1,145 @@
+"""Time a night with one day of new orders beside a full refresh of the same warehouse.
+
+    python -m benchmarks.nightly --lines 10000000
+
+One day out of three years is held back and delivered as a file of its own. Every refresh is the
+flow itself, in a process of its own, so that each peak of memory is its own; Prefect's server runs
+for all of them, as under `regulars schedule`.
+"""
+
+import argparse
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from benchmarks.order_line_maker import make_order_lines
+from benchmarks.processes import in_own_process, peak_mebibytes, working_folder
+
+SOURCE = "made"
+DAYS = 3 * 365
+MAPPING = f"""
+source: {SOURCE}
+title: Made order lines
+time_zone: Asia/Shanghai
+currency: CNY
+entities:
+  order_lines: {{ files: order_lines*.parquet, columns: by_name }}
+  products: {{ files: products.parquet, columns: by_name }}
+"""
+GOAL = 0.15
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """What one refresh took.
+
+    Attributes:
+        seconds: wall time of the flow, dbt's parse included, imports left out.
+        stages: stage to wall time.
+        peak_mebibytes: the greatest resident memory of the process.
+        is_published: whether there was anything new.
+    """
+
+    seconds: float
+    stages: dict[str, float]
+    peak_mebibytes: int
+    is_published: bool
+
+
+def main() -> None:
+    """Make the lines; refresh all, a night, a night with nothing new, all again; print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lines", type=int, default=10_000_000, help="order lines to make")
+    parser.add_argument("--folder", type=Path, help="where to work; default a temporary folder")
+    arguments = parser.parse_args()
+    from flows.prefect_server import start_prefect_server
+
+    with working_folder(arguments.folder) as folder:
+        landing = folder / "landing" / SOURCE
+        in_own_process(make_order_lines, landing, arguments.lines, 1, DAYS)
+        held_back = in_own_process(hold_back_a_day, landing, folder / "last_day.parquet")
+        (folder / "sources").mkdir()
+        (folder / "sources" / f"{SOURCE}.yml").write_text(MAPPING)
+        start_prefect_server(folder / "prefect")
+        refreshes = {"first": in_own_process(refresh, folder, False)}
+        (folder / "last_day.parquet").rename(landing / "order_lines_last_day.parquet")
+        refreshes["night"] = in_own_process(refresh, folder, False)
+        refreshes["nothing new"] = in_own_process(refresh, folder, False)
+        refreshes["full"] = in_own_process(refresh, folder, True)
+        print(report(refreshes, arguments.lines, held_back))
+
+
+def hold_back_a_day(landing: Path, last_day: Path) -> int:
+    """Move the lines of the last whole day out of the landing folder; return their number."""
+    path = landing / "order_lines.parquet"
+    rest = path.with_suffix(".rest")
+    with duckdb.connect() as connection:
+        connection.execute("set preserve_insertion_order = true; set TimeZone = 'UTC'")
+        lines = connection.read_parquet(str(path))
+        connection.execute("create table day as select max(ordered_at)::date as last from lines")
+        for target, comparison in ((rest, "<"), (last_day, ">=")):
+            connection.execute(
+                f"copy (select lines.* from lines, day where ordered_at {comparison} day.last) "
+                f"to '{target}' (format parquet, compression zstd)"
+            )
+        counted = connection.execute(f"select count(*) from '{last_day}'").fetchone()
+        del lines
+    rest.replace(path)
+    return int(counted[0]) if counted else 0
+
+
+def refresh(folder: Path, full: bool) -> Refresh:
+    """Run the flow as the schedule does."""
+    from flows.refresh import refresh as flow
+    from flows.settings import RefreshSettings
+
+    settings = RefreshSettings(
+        landing=folder / "landing",
+        warehouse=folder / "warehouse",
+        mappings=folder / "sources",
+        full=full,
+    )
+    started = time.perf_counter()
+    result = flow(settings)
+    return Refresh(
+        time.perf_counter() - started,
+        {stage.name: stage.seconds for stage in result.stages},
+        peak_mebibytes(),
+        result.is_published,
+    )
+
+
+def report(refreshes: dict[str, Refresh], lines: int, held_back: int) -> str:
+    """Lay the refreshes out beside each other."""
+    assert refreshes["night"].is_published
+    assert not refreshes["nothing new"].is_published
+    full, night = refreshes["full"], refreshes["night"]
+    names = list(refreshes)
+    rows = [("stage", *names)]
+    for stage in ("load", "core", "mine", "marts", "check", "publish"):
+        shown = [refreshes[name].stages.get(stage) for name in names]
+        rows.append((stage, *("" if value is None else f"{value:.1f}" for value in shown)))
+    rows.append(("in all", *(f"{refreshes[name].seconds:.1f}" for name in names)))
+    rows.append(("peak MiB", *(f"{refreshes[name].peak_mebibytes:,}" for name in names)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = "\n".join(
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return (
+        f"{lines:,} order lines over {DAYS} days, {held_back:,} of them on the last; "
+        f"{os.cpu_count()} cores, DuckDB {duckdb.__version__}; seconds\n\n{table}\n\n"
+        f"a night takes {night.seconds / full.seconds:.1%} of a full rebuild "
+        f"and {night.seconds / refreshes['first'].seconds:.1%} of the first refresh, "
+        f"which loads all (goal: {GOAL:.0%})"
+    )
+
+
+if __name__ == "__main__":
+    main()
