@@ -17,6 +17,8 @@ FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2199
 _BLANKS: Final = " \t\r\n\f\v\u00a0\u3000\ufeff"
 _OFFSET: Final = r"[0-9]:[0-9]{2}.*(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)$"
+# How the reader of Excel sheets writes a cell that is a date, whatever the sheet shows it as.
+_EXCEL_FORMATS: Final = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%g")
 _FLOATS: Final = ("FLOAT", "DOUBLE")
 # 18 + 8 digits of the first two factors, 8 + 4 of the third: together the 38 that DECIMAL holds.
 _PARTIAL_PRODUCT: Final = "DECIMAL(26,8)"
@@ -237,7 +239,11 @@ def _single(
         return value, [Fault(source.name, f"{quote_name(name)} not in ({listed})", reason, detail)]
     if kind == "VARCHAR":
         return text, []
-    value = _read_text(text, kind, source.file_format, formats, zone)
+    is_zoned = any("%z" in item or "%Z" in item for item in formats)
+    read_by = formats
+    if formats and source.file_format.type == "excel" and not is_zoned:
+        read_by = (*formats, *_EXCEL_FORMATS)
+    value = _read_text(text, kind, source.file_format, read_by, zone)
     wanted = _plain(kind) + (f" by {' or '.join(formats)}" if formats else "")
     condition = f"{alias} is not null and {is_known} and {quote_name(name)} is null"
     return value, [_unread(source.name, condition, alias, wanted)]

@@ -24,11 +24,13 @@ from flows.load.casting import (
     as_text,
     cast_column,
     clean,
+    is_text,
 )
 from flows.load.contract import COMPUTED_COLUMNS, MONEY, TIME, Entity
 from flows.load.landing import LandingError
 from flows.load.mapping import BY_NAME, Column, EntityMapping, Mapping, did_you_mean
-from flows.load.reading import LINE, Reading
+from flows.load.reading import Reading
+from flows.load.records import LINE
 from flows.sql_text import quote_name, quote_text
 
 _SKIPPED = 0
@@ -188,6 +190,7 @@ def compose(
     faults = [fault for cast in casts for fault in cast.faults]
     if main.kind == "json":
         faults.insert(0, Fault("", "not is_record", "not a JSON object"))
+    faults += _unstorable(main, finder)
     if contract.name == "order_lines":
         zone = quote_text(mapping.time_zone)
         rows = f"select *, timezone({zone}, ordered_at) as ordered_at_local from ({rows})"
@@ -340,12 +343,12 @@ class _Finder:
                 return found
         known = list(self.main.types) + [n for p in self.partners for n in sorted(p.names)]
         used = {name for _, name in self.used}
-        fresh = [name for name in known if name not in used]
+        fresh = [name for name in (*known, *self.main.unread) if name not in used]
         wanted = " or ".join(f"'{candidate}'" for candidate in candidates)
         close = next((text for c in candidates if (text := did_you_mean(c, fresh))), "")
         raise LandingError(
             f"{where}: expected the column {wanted}, which the file does not have.{close} "
-            f"Columns found: {', '.join(known)}"
+            f"Columns found: {', '.join([*known, *self.main.unread])}"
         )
 
     def _find_one(self, where: str, name: str) -> SourceColumn | None:
@@ -430,7 +433,9 @@ def _new_columns(entity: EntityMapping, main: Reading, finder: _Finder) -> list[
     known |= {name.split(".")[0] for name in known}
     ignored = {name.casefold().strip() for name in entity.ignore}
     new = [
-        name for name in main.types if name not in known and name.casefold().strip() not in ignored
+        name
+        for name in (*main.types, *main.unread)
+        if name not in known and name.casefold().strip() not in ignored
     ]
     if not new or main.good == 0:
         return []
@@ -468,6 +473,19 @@ def _cast_rows(rows: str, casts: Sequence[Cast], columns: dict[str, Column]) -> 
             value = f"{value} || {quote_text(stated.separator)} || {ordinal}"
         values.append(f"{value} as {quote_name(cast.name)}")
     return f"select *, {', '.join(values)} from ({rows})"
+
+
+def _unstorable(main: Reading, finder: _Finder) -> Iterator[Fault]:
+    """Faults of texts with a NUL, which the clients of a database cut short or refuse.
+
+    Text files are held to this before they are read; so are sheets and tables.
+    """
+    checked = main.is_checked_text
+    for (table, _), source in finder.used.items():
+        if is_text(source.kind) and not (checked and table == "main"):
+            yield Fault(
+                source.name, f"contains({source.alias}, chr(0))", "holds a NUL byte", "null"
+            )
 
 
 def _label(columns: dict[str, Column], name: str) -> str:

@@ -4,7 +4,7 @@ One transaction a source: it loads whole or not at all. Each file of each entity
 file that is as it was when last loaded, under the same mapping, adds nothing.
 """
 
-import hashlib
+import errno
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,14 +15,30 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from flows.load.contract import ENTITIES
+from flows.load.contract import COMPUTED_COLUMNS, ENTITIES
+from flows.load.databases import read_tables
 from flows.load.entity_query import EntityQuery, compose
-from flows.load.landing import LandingError, content_sha256, explain_missing, find_files
-from flows.load.mapping import Mapping
+from flows.load.file_hashes import FileHashes
+from flows.load.landing import (
+    LandingError,
+    TransientLandingError,
+    explain_missing,
+    find_files,
+    joint_sha256,
+)
+from flows.load.mapping import EntityMapping, Join, Mapping, Table
 from flows.load.reading import Reading, Workspace, read_file
+from flows.privacy.erasures import withhold_erased
 from flows.sql_text import quote_text
 
 _REJECT_BATCH: Final = 10_000
+# Faults of network drives and busy systems; a full disk or a missing right stays.
+_TRANSIENT_ERRORS: Final = frozenset(
+    (
+        *(errno.EAGAIN, errno.EBUSY, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EINTR, errno.EIO),
+        *(errno.ENETDOWN, errno.ENETUNREACH, errno.ENOENT, errno.ESTALE, errno.ETIMEDOUT),
+    )
+)
 
 
 class LoadError(Exception):
@@ -90,6 +106,8 @@ def load_source(
 
     Raises:
         LoadError: a file is missing, empty or not what the mapping expects. Nothing was loaded.
+        TransientLoadError: a file is still being written, or a database is locked or not there.
+            Nothing was loaded.
         TooManyRejectedRows: see there. Nothing was loaded.
     """
     return run_load(connection, mapping, landing, run_id, loaded_at, hold_to_reject_limit)
@@ -106,17 +124,23 @@ def run_load(
     """Load as `load_source` does; `judge` sees each entity's deliveries before they are kept."""
     if loaded_at.tzinfo is None:
         raise ValueError("loaded_at needs a time zone")
+    # Nothing that a source delivers may make DuckDB fetch an extension.
+    connection.execute("set autoinstall_known_extensions = false")
+    connection.execute("set autoload_known_extensions = false")
     deliveries: list[Delivery] = []
     connection.begin()
     try:
         with tempfile.TemporaryDirectory(prefix="regulars-load-") as folder:
             workspace = Workspace(Path(folder))
+            hashes = FileHashes(connection, landing, mapping.source)
+            origins = _Origins(mapping, landing, workspace, hashes)
             for name in mapping.entities:
                 loaded = _load_entity(
-                    connection, mapping, name, landing, run_id, loaded_at, workspace
+                    connection, mapping, name, run_id, loaded_at, workspace, origins
                 )
                 judge(connection, mapping, name, loaded)
                 deliveries += loaded
+            hashes.write(connection)
         _write_statement(connection, mapping)
         connection.commit()
     except BaseException:
@@ -125,39 +149,133 @@ def run_load(
     return deliveries
 
 
+@dataclass(frozen=True)
+class _Origin:
+    """A file that holds rows: one of the landing folder, or what was read from a table."""
+
+    path: Path
+    name: str  # relative to the landing folder; of a table its database and name instead
+
+
+class _Origins:
+    """Where the rows of a source come from, and what their content comes to."""
+
+    def __init__(
+        self, mapping: Mapping, landing: Path, workspace: Workspace, hashes: FileHashes
+    ) -> None:
+        self._source = mapping.source
+        self._landing = landing
+        self._hashes = hashes
+        self._digests: dict[Path, str] = {}
+        self._tables: dict[Table, _Origin] = {}
+        wanted = _wanted_columns(mapping)
+        if not wanted:
+            return
+        try:
+            tables = read_tables(wanted, landing, mapping.source, workspace.folder)
+        except (LandingError, OSError) as error:
+            raise _load_error(f"Mapping {mapping.file or mapping.source}", error) from error
+        for table, rows in tables.rows.items():
+            self._tables[table] = _Origin(rows.path, f"{mapping.source}/{table.label}")
+            self._digests[rows.path] = tables.digests[table]
+            workspace.tables[rows.path] = rows, tables.unread[table]
+
+    def of(self, part: EntityMapping | Join) -> list[_Origin]:
+        """Return the files of a part of the mapping, in the order of their names."""
+        if part.table is not None:
+            return [self._tables[part.table]]
+        return [
+            _Origin(path, path.relative_to(self._landing).as_posix())
+            for path in find_files(self._landing, self._source, part.files)
+        ]
+
+    def explain_missing(self, part: EntityMapping | Join) -> str:
+        """Say what stands there instead of the files of a part."""
+        return explain_missing(self._landing, self._source, part.files)
+
+    def sha256(self, origins: Sequence[_Origin]) -> str:
+        """Return the hash of one content, or of several."""
+        return joint_sha256(
+            [self._digests.get(one.path) or self._hashes.sha256(one.path) for one in origins]
+        )
+
+    def hold_still(self, origins: Sequence[_Origin]) -> None:
+        """See that files are as they were when they were hashed.
+
+        Raises:
+            TransientLandingError: one is not.
+        """
+        changed = self._hashes.has_changed(one.path for one in origins)
+        if changed is not None:
+            what = "changed" if changed.exists() else "vanished"
+            raise TransientLandingError(f"{changed.name} {what} while it was read; try again later")
+
+
+def _wanted_columns(mapping: Mapping) -> dict[Table, frozenset[str]]:
+    """Return the tables that a mapping reads, with all columns that any of its parts names."""
+    wanted: dict[Table, frozenset[str]] = {}
+    for name, entity in mapping.entities.items():
+        columns = entity.source_columns
+        if columns is None:
+            known = (*ENTITIES[name].columns, "updated_at")
+            columns = frozenset(known) - frozenset(COMPUTED_COLUMNS)
+        for table in entity.tables:
+            wanted[table] = wanted.get(table, frozenset()) | columns
+    return wanted
+
+
+def _load_error(where: str, error: LandingError | OSError) -> LoadError:
+    """Say where something went wrong, and by the type of the error whether it may heal."""
+    if isinstance(error, OSError):
+        heals, what = (
+            error.errno in _TRANSIENT_ERRORS,
+            f"it cannot be read: {error.strerror or error}",
+        )
+    else:
+        heals, what = isinstance(error, TransientLandingError), str(error)
+    return (TransientLoadError if heals else LoadError)(f"{where}: {what}")
+
+
 def _load_entity(
     connection: duckdb.DuckDBPyConnection,
     mapping: Mapping,
     name: str,
-    landing: Path,
     run_id: str,
     loaded_at: datetime,
     workspace: Workspace,
+    origins: _Origins,
 ) -> list[Delivery]:
     """Load the files of one entity, in the order of their names."""
     entity = mapping.entities[name]
     where = f"Mapping {mapping.file or mapping.source}, {name}"
     try:
-        files = find_files(landing, mapping.source, entity.files)
+        files = origins.of(entity)
         if not files:
             if entity.optional:
                 return []
-            raise LandingError(explain_missing(landing, mapping.source, entity.files))
-        joined = [_joined_files(landing, mapping, join.files) for join in entity.join]
-    except LandingError as error:
-        raise LoadError(f"{where}: {error}") from error
-    partners = [path for paths in joined for path in paths]
+            raise LandingError(origins.explain_missing(entity))
+        joined = [origins.of(join) for join in entity.join]
+        for join, found in zip(entity.join, joined, strict=True):
+            if not found:
+                raise LandingError(f"join: {origins.explain_missing(join)}")
+    except (LandingError, OSError) as error:
+        raise _load_error(where, error) from error
+    partners = [one for found in joined for one in found]
     fingerprint = mapping.fingerprint(name)
     newest = _newest_loads(connection, mapping.source, name)
     has_earlier = bool(newest)
     mended: set[int] = set()  # loads of the same content under another mapping
     # Of a file joined to several, malformed records are rejected once.
-    counted = {path.relative_to(landing).as_posix() for path in files}
+    counted = {one.name for one in files}
     deliveries = []
-    for path in files:
-        source_file = path.relative_to(landing).as_posix()
+    for origin in files:
+        source_file = origin.name
         here = f"{where}, file {source_file}"
-        content = _joint_sha256(workspace, [path, *partners])
+        try:
+            content = origins.sha256([origin, *partners])
+            file_bytes = origin.path.stat().st_size
+        except OSError as error:
+            raise _load_error(here, error) from error
         # A file goes by what it held last, so that a change and its reversal both load; one of a
         # new name may be a copy of another.
         last = newest.get(source_file)
@@ -171,19 +289,13 @@ def _load_entity(
             deliveries.append(Delivery(known.load_id, name, source_file, *nothing, False, (note,)))
             continue
         try:
-            main = read_file(connection, path, source_file, entity.format, workspace)
+            main = read_file(connection, origin.path, source_file, entity.format, workspace)
             others = [
                 [
-                    read_file(
-                        connection,
-                        partner,
-                        partner.relative_to(landing).as_posix(),
-                        join.format,
-                        workspace,
-                    )
-                    for partner in paths
+                    read_file(connection, partner.path, partner.name, join.format, workspace)
+                    for partner in found
                 ]
-                for join, paths in zip(entity.join, joined, strict=True)
+                for join, found in zip(entity.join, joined, strict=True)
             ]
             joined_once = {
                 reading.name: reading
@@ -195,9 +307,15 @@ def _load_entity(
             delivery = _load_file(
                 connection, mapping, name, main, others, list(joined_once.values()), loaded_at
             )
-        except LandingError as error:
-            raise LoadError(f"{here}: {error}") from error
-        except duckdb.Error as error:
+            origins.hold_still([origin, *partners])
+        except (LandingError, OSError, duckdb.Error) as error:
+            # Whatever is wrong with half a file says nothing of the whole.
+            try:
+                origins.hold_still([origin, *partners])
+            except TransientLandingError as moved:
+                raise _load_error(here, moved) from error
+            if isinstance(error, LandingError | OSError):
+                raise _load_error(here, error) from error
             # Further lines of the message may show the file's own.
             what = str(error).partition("\n")[0]
             raise LoadError(f"{here}: DuckDB could not read it: {what}") from error
@@ -208,7 +326,7 @@ def _load_entity(
             "$file_bytes as file_bytes, $records_read as records_read, "
             "$rows_loaded as rows_loaded, "
             "$rows_rejected as rows_rejected, $rows_derived as rows_derived, "
-            "$rows_skipped as rows_skipped",
+            "$rows_skipped as rows_skipped, $is_full_list as is_full_list",
             {
                 "load_id": delivery.load_id,
                 "run_id": run_id,
@@ -218,12 +336,13 @@ def _load_entity(
                 "content": content,
                 "fingerprint": fingerprint,
                 "loaded_at": loaded_at,
-                "file_bytes": path.stat().st_size,
+                "file_bytes": file_bytes,
                 "records_read": delivery.records_read,
                 "rows_loaded": delivery.rows_loaded,
                 "rows_rejected": delivery.rows_rejected,
                 "rows_derived": delivery.rows_derived,
                 "rows_skipped": delivery.rows_skipped,
+                "is_full_list": entity.full_list,
             },
         )
         deliveries.append(delivery)
@@ -311,22 +430,6 @@ def _replaced(
     }
 
 
-def _joined_files(landing: Path, mapping: Mapping, patterns: tuple[str, ...]) -> list[Path]:
-    files = find_files(landing, mapping.source, patterns)
-    if not files:
-        raise LandingError(f"join: {explain_missing(landing, mapping.source, patterns)}")
-    return files
-
-
-def _joint_sha256(workspace: Workspace, paths: list[Path]) -> str:
-    """Return the hash of a file's content, or of the contents of several."""
-    for path in paths:
-        if path not in workspace.hashes:
-            workspace.hashes[path] = content_sha256(path)
-    hashes = [workspace.hashes[path] for path in paths]
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
-
-
 def _load_file(
     connection: duckdb.DuckDBPyConnection,
     mapping: Mapping,
@@ -351,7 +454,7 @@ def _load_file(
     parts = (connection, mapping, ENTITIES[name], mapping.entities[name], main, others, loaded_at)
     query = compose(*parts)
     loaded = int(_scalar(connection, query.insert(load_id)))
-    notes = list(query.notes)
+    notes = [*main.notes, *query.notes]
     repeats = _repeated_lines(connection, load_id) if query.has_line_numbers else 0
     if repeats and mapping.delivers == "orders":
         connection.execute("delete from raw.order_lines where load_id = ?", [load_id])
@@ -375,6 +478,9 @@ def _load_file(
         skipped += accepted - loaded
         if faulty:
             _insert_faulty(connection, mapping, name, load_id, main, query)
+    withheld = withhold_erased(connection, mapping, name, load_id)
+    loaded -= withheld
+    skipped += withheld
     if main.good + main.malformed == 0:
         notes.append(f"{main.name} holds no records, only a header")
     return Delivery(
@@ -413,9 +519,9 @@ def _insert_malformed(
     reading: Reading,
 ) -> int:
     """Reject the records that could not be told apart; return their number."""
-    if reading.numbered is None or not reading.numbered.malformed:
+    if not reading.malformed:
         return 0
-    path = quote_text(str(reading.numbered.malformed_path))
+    path = quote_text(str(reading.malformed_path))
     connection.execute(
         "insert into raw.rejected_rows by name select $load_id as load_id, $source as source, "
         "$entity as entity, $source_file as source_file, source_line, reason, raw_text "
@@ -427,7 +533,7 @@ def _insert_malformed(
             "source_file": reading.name,
         },
     )
-    return reading.numbered.malformed
+    return reading.malformed
 
 
 def _insert_faulty(

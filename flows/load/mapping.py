@@ -32,7 +32,16 @@ from flows.load.contract import COMPUTED_COLUMNS, ENTITIES, TIME, Entity
 
 BY_NAME: Final = "by_name"
 MAXIMUM_FACTORS: Final = 3
+LISTED_ENTITIES: Final = (
+    "order_lines",
+    "customers",
+    "products",
+    "suppliers",
+    "stores",
+    "employees",
+)
 MAXIMUM_NODES: Final = 100_000  # of a mapping's YAML
+MAXIMUM_BYTES: Final = 2**20  # of its file
 
 SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -67,6 +76,7 @@ def _as_text_keys(value: object) -> object:
 
 Text = Annotated[str, BeforeValidator(_as_text)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
+Patterns = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 
 
 class _Strict(BaseModel):
@@ -92,22 +102,29 @@ class FileFormat(_Strict):
     """How the files of an entity are written; every key is optional.
 
     Attributes:
-        type: csv, parquet or json (one object a line); default by the file's ending.
+        type: csv, parquet, json (one object a line) or excel; default by the file's ending.
         delimiter: one character, or `blanks` for runs of blanks.
         quote: one character, or null where the file knows no quoting.
-        encoding: of text files. `gbk` is read as its superset GB18030.
+        encoding: of text files. `gbk` is read as its superset GB18030; `utf-16` goes by the mark
+            at the beginning of the file, without one its low bytes come first.
         header: whether the first record names the columns.
+        sheet: of an Excel workbook; default the first.
+        header_row: the row of an Excel sheet where its header stands; rows above are no records.
         column_names: names for a file without a header, or instead of its header.
         decimal: the decimal point of numbers in text.
         thousands: the grouping character of numbers in text, to be removed.
         nulls: words that mean "no value", such as NA.
     """
 
-    type: Literal["csv", "parquet", "json"] | None = None
+    type: Literal["csv", "parquet", "json", "excel"] | None = None
     delimiter: str | None = None
     quote: str | None = '"'
-    encoding: Literal["utf-8", "utf-8-sig", "gb18030", "gbk", "latin-1"] = "utf-8"
+    encoding: Literal[
+        "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "gbk", "latin-1"
+    ] = "utf-8"
     header: bool = True
+    sheet: Text | None = None
+    header_row: Annotated[int, Field(ge=1)] = 1
     column_names: tuple[str, ...] | None = None
     decimal: Literal[".", ","] = "."
     thousands: str | None = None
@@ -121,6 +138,8 @@ class FileFormat(_Strict):
                 continue
             if len(value) != 1 or value in "\r\n\0":
                 raise ValueError(f"{key} must be one character, not {value!r}")
+        if not self.header and self.header_row != 1:
+            raise ValueError("header_row goes with a header only")
         if self.thousands == self.decimal:
             raise ValueError(f"thousands and decimal are both {self.decimal!r}")
         if self.delimiter is not None and self.delimiter == self.quote:
@@ -132,16 +151,52 @@ class FileFormat(_Strict):
         return self
 
 
+class Table(_Strict):
+    """A table or view of a source's database.
+
+    Attributes:
+        name: of the table, as the database spells it; in PostgreSQL `schema.table` too.
+        sqlite: the database file, relative to the landing folder.
+        postgresql: the environment variable that holds the connection string, so that no mapping
+            holds a password.
+    """
+
+    name: Text
+    sqlite: str | None = None
+    postgresql: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")] | None = None
+
+    @model_validator(mode="after")
+    def _one_database(self) -> "Table":
+        if (self.sqlite is None) == (self.postgresql is None):
+            raise ValueError("a table needs either sqlite or postgresql: where its database is")
+        if not self.name or "\0" in self.name:
+            raise ValueError("a table needs a name")
+        return self
+
+    @property
+    def label(self) -> str:
+        """What stands for its path: the database and the name of the table, '/' between parts."""
+        parts = self.name.split(".", 1) if self.postgresql else [self.name.replace("/", "_")]
+        return "/".join([self.sqlite or self.postgresql or "", *parts])
+
+
+def _check_origin(files: tuple[str, ...], table: Table | None) -> None:
+    if bool(files) == (table is not None):
+        raise ValueError("expected either files or a table")
+
+
 class Join(_Strict):
     """Files whose columns stand beside those of the entity's own: a left join on equal text.
 
     Attributes:
         files: path, glob or list, relative to the landing folder; read as one.
+        table: a table instead of files.
         on: the column(s) of the same name on both sides, or {own column: joined column}.
         format: as for the entity.
     """
 
-    files: Names
+    files: Patterns = ()
+    table: Table | None = None
     on: dict[str, str]
     format: FileFormat = FileFormat()
 
@@ -152,6 +207,11 @@ class Join(_Strict):
             names = [data["on"]] if isinstance(data["on"], str) else data["on"]
             return {**data, "on": {name: name for name in names}}
         return data
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Join":
+        _check_origin(self.files, self.table)
+        return self
 
 
 class Condition(_Strict):
@@ -244,6 +304,7 @@ class EntityMapping(_Strict):
 
     Attributes:
         files: path, glob, folder or list of them, relative to the source's landing folder.
+        table: a table of a database instead of files; each state of it is a delivery.
         columns: contract column -> source; or `by_name`: every contract column under its own name.
         format: how the files are written.
         join: files joined to each of them.
@@ -252,9 +313,11 @@ class EntityMapping(_Strict):
         skip_rows_without: contract columns; a row where one is empty is no row of this entity.
         one_row_per_key: keep one row of each key of a file: of each column its last value.
         header_lines: amounts of the order's header that become lines of their own.
+        full_list: whether each file is the whole list, so that what it no longer holds is gone.
     """
 
-    files: Names
+    files: Patterns = ()
+    table: Table | None = None
     columns: Literal["by_name"] | dict[str, Column]
     format: FileFormat = FileFormat()
     join: Annotated[
@@ -266,6 +329,29 @@ class EntityMapping(_Strict):
     skip_rows_without: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
     one_row_per_key: bool = False
     header_lines: tuple["HeaderLine", ...] = ()
+    full_list: bool = False
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "EntityMapping":
+        _check_origin(self.files, self.table)
+        return self
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables that it is read from, those of its joins included."""
+        origins = (self.table, *(join.table for join in self.join))
+        return tuple(table for table in origins if table is not None)
+
+    @property
+    def source_columns(self) -> frozenset[str] | None:
+        """The source's columns that it names; None where it takes all by the contract's names."""
+        if isinstance(self.columns, str):
+            return None
+        named = {name for column in self.columns.values() for name in column.origins}
+        named |= {n for c in self.columns.values() if c.when for n in c.when.column}
+        named |= {line.net_revenue for line in self.header_lines}
+        named |= {name for join in self.join for pair in join.on.items() for name in pair}
+        return frozenset(named)
 
 
 class HeaderLine(_Strict):
@@ -378,7 +464,11 @@ def _entity_problems(where: str, contract: Entity, entity: EntityMapping) -> lis
             )
     if entity.header_lines and contract.name != "order_lines":
         problems.append(f"{where}.header_lines: only order_lines has them")
-    for pattern in (*entity.files, *(item for join in entity.join for item in join.files)):
+    if entity.full_list and contract.name not in LISTED_ENTITIES:
+        problems.append(f"{where}.full_list: only for {', '.join(LISTED_ENTITIES)}")
+    patterns = [*entity.files, *(item for join in entity.join for item in join.files)]
+    patterns += [table.sqlite for table in entity.tables if table.sqlite is not None]
+    for pattern in patterns:
         if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
             problems.append(
                 f"{where}: '{pattern}' must be a path inside the source's landing folder"
@@ -465,13 +555,23 @@ def _plain_data(node: yaml.Node, budget: Iterator[int]) -> object:
     if isinstance(node, yaml.SequenceNode):
         return [_plain_data(item, budget) for item in node.value]
     text = str(node.value)
+    if not _is_plain_text(text):
+        problem = "a text holds a NUL or half of a character"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
     if isinstance(node, yaml.ScalarNode) and node.style is not None:  # quoted, or a block
         return text
     if text in ("", "~", "null"):
         return None
     if text in ("true", "false"):
         return text == "true"
-    return int(text) if re.fullmatch(r"0|-?[1-9][0-9]*", text) else text
+    return int(text) if re.fullmatch(r"0|-?[1-9][0-9]{0,17}", text) else text
+
+
+def _is_plain_text(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def load_mapping(path: Path) -> Mapping:
@@ -488,6 +588,8 @@ def load_mapping(path: Path) -> Mapping:
             message lists every problem with the key where it stands.
     """
     try:
+        if path.stat().st_size > MAXIMUM_BYTES:
+            raise MappingError(f"Mapping {path}: is larger than {MAXIMUM_BYTES:,} bytes.")
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
         data = None if node is None else _plain_data(node, iter(range(MAXIMUM_NODES)))
     except OSError as error:
@@ -496,6 +598,8 @@ def load_mapping(path: Path) -> Mapping:
         raise MappingError(f"Mapping {path}: is not UTF-8 text ({error}).") from error
     except yaml.YAMLError as error:
         raise MappingError(f"Mapping {path}: is not YAML: {error}") from error
+    except RecursionError as error:
+        raise MappingError(f"Mapping {path}: is nested too deep, or refers to itself.") from error
     if not isinstance(data, dict):
         raise MappingError(
             f"Mapping {path}: expected keys such as source, title and entities, found "

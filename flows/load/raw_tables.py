@@ -22,8 +22,9 @@ create table if not exists raw.loads (
     rows_loaded bigint not null,       -- records_read = rows_loaded + _rejected + _skipped
     rows_rejected bigint not null,
     rows_derived bigint not null,      -- lines made from header amounts, beside rows_loaded
-    rows_skipped bigint not null       -- no row of this entity (an anonymous line is no
+    rows_skipped bigint not null,      -- no row of this entity (an anonymous line is no
                                        -- customer), or folded into a later row of its key
+    is_full_list boolean not null default false -- what the file does not hold is gone
 )
 """
 
@@ -38,6 +39,20 @@ create table if not exists raw.rejected_rows (
     reason varchar not null,           -- without any value of the row: it is published
     detail varchar,                    -- why, with the value at fault; may be personal data
     raw_text varchar                   -- the record as delivered; JSON for Parquet
+)
+"""
+
+# Landing files as last hashed; one that is as it was is not read anew (flows/load/file_hashes.py).
+_FILE_HASHES: Final = """
+create table if not exists raw.file_hashes (
+    source varchar not null,
+    source_file varchar not null,      -- relative to the landing folder, '/' between parts
+    file_bytes bigint not null,
+    modified_ns bigint not null,
+    changed_ns bigint not null,        -- of the file's name, rights and links too
+    inode ubigint not null,
+    content_sha256 varchar not null,
+    primary key (source, source_file)
 )
 """
 
@@ -89,6 +104,60 @@ create table if not exists state.run_stages (
 """
 
 
+# What the quality gates found in a run (flows/gates.py).
+_FINDINGS: Final = """
+create table if not exists state.findings (
+    run_id varchar not null,
+    severity varchar not null,             -- warning, stop
+    is_accepted boolean not null,          -- a stop that a person published knowingly
+    source varchar not null,
+    measure varchar not null,
+    day date,                              -- the local day judged; null: the whole delivery
+    value decimal(38, 4) not null,
+    median decimal(38, 4),
+    bound decimal(38, 4),
+    text varchar not null
+)
+"""
+
+# One row: which release wrote last, and in which format (flows/upgrade.py).
+_WAREHOUSE: Final = """
+create table if not exists state.warehouse (
+    format integer not null,
+    regulars_version varchar not null,
+    duckdb_version varchar not null,
+    created_at timestamptz not null
+)
+"""
+
+# People whom `regulars forget` removed; no table names them. The key of the hashes lies beside them
+# because a refresh needs both: who may read the work file can try ids, and nobody else can.
+_ERASURES: Final = """
+create table if not exists state.erasures (
+    erasure_id bigint primary key,
+    erased_at timestamptz not null,
+    erased_by varchar not null,            -- user of the operating system
+    people integer not null,
+    rows_deleted bigint not null,          -- of raw, all deliveries
+    rows_kept bigint not null,             -- with their money, under the member `erased`
+    files_rewritten integer not null       -- of the landing folder
+)
+"""
+
+_ERASED_CUSTOMERS: Final = """
+create table if not exists state.erased_customers (
+    customer_hash varchar primary key,     -- HMAC-SHA256 of `<source>:<customer id>`
+    erasure_id bigint not null
+)
+"""
+
+_ERASURE_KEY: Final = """
+create table if not exists state.erasure_key (
+    hash_key blob not null                 -- one row, made by the first erasure
+)
+"""
+
+
 def create_raw_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the raw and state schemas with every table of the contract, empty, where missing."""
     connection.execute("create schema if not exists raw")
@@ -98,5 +167,16 @@ def create_raw_tables(connection: duckdb.DuckDBPyConnection) -> None:
             f'"{name}" {kind}' for name, kind in {**entity.columns, **TECHNICAL_COLUMNS}.items()
         )
         connection.execute(f"create table if not exists raw.{entity.name} ({columns})")
-    for statement in (_LOADS, _REJECTED_ROWS, _SOURCES, _MARGIN_RATES, _RUNS, _RUN_STAGES):
+    for statement in (
+        _LOADS,
+        _REJECTED_ROWS,
+        _SOURCES,
+        _MARGIN_RATES,
+        _RUNS,
+        _RUN_STAGES,
+        _FILE_HASHES,
+        _FINDINGS,
+        _WAREHOUSE,
+        *(_ERASURES, _ERASED_CUSTOMERS, _ERASURE_KEY),
+    ):
         connection.execute(statement)

@@ -8,12 +8,20 @@ from typing import Final
 
 import duckdb
 
-from flows.load.landing import FileType, LandingError, file_type
+from flows.load.excel import read_sheet
+from flows.load.landing import FileType, LandingError, file_type, text_encoding
 from flows.load.mapping import FileFormat
-from flows.load.records import HeaderError, Layout, NumberedRecords, number_records, raw_texts
+from flows.load.records import (
+    LINE,
+    HeaderError,
+    Layout,
+    TextError,
+    number_records,
+    raw_texts,
+)
+from flows.load.text_rows import TextRows
 from flows.sql_text import quote_name, quote_text
 
-LINE: Final = "_regulars_line"  # physical line or row number, beside the file's own columns
 _JSON_DELIMITER: Final = "\x1f"  # no valid JSON holds it unescaped
 _MAXIMUM_LINE_BYTES: Final = (
     16 * 2**20
@@ -32,9 +40,13 @@ class Reading:
             not valid.
         types: DuckDB type of each column; VARCHAR throughout for text files.
         good: records that the query gives.
-        numbered: for text files, the numbered copy.
-        file_format: as stated in the mapping.
+        file_format: as stated in the mapping; of Excel, with its type.
+        malformed: records that are not in the query.
+        malformed_path: Parquet file of those, of records.MALFORMED_SCHEMA; None where a file of
+            this type can have none.
         layout: for text files.
+        unread: columns of a table that no mapping names.
+        notes: what a person should know.
     """
 
     path: Path
@@ -44,20 +56,24 @@ class Reading:
     types: dict[str, str]
     good: int
     file_format: FileFormat
-    numbered: NumberedRecords | None = None
+    malformed: int = 0
+    malformed_path: Path | None = None
     layout: Layout | None = None
+    unread: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
-    def malformed(self) -> int:
-        """Records that are not in the query."""
-        return self.numbered.malformed if self.numbered else 0
+    def is_checked_text(self) -> bool:
+        """Whether the pass over the file has already rejected what cannot be kept as text."""
+        return self.malformed_path is not None and self.kind != "json"
 
     def column(self, name: str, table: str) -> str:
         """Return SQL for one column of the query, where that is called `table`."""
         if self.kind != "json":
             return f"{table}.{quote_name(name)}"
         steps = [name] if name in self.types else name.split(".")
-        path = "$" + "".join(f'."{step}"' for step in steps)
+        # A JSON pointer, in which a name may hold any character.
+        path = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
         return f"json_extract_string({table}.json, {quote_text(path)})"
 
     def find(self, name: str) -> str | None:
@@ -74,7 +90,7 @@ class Reading:
     def records_at(
         self, connection: duckdb.DuckDBPyConnection, lines: list[int]
     ) -> Iterator[tuple[int, str]]:
-        """Yield the records that begin on these ascending lines, as delivered; JSON for Parquet."""
+        """Yield the records that begin on these ascending lines: texts as delivered, else JSON."""
         if self.layout is not None:
             yield from raw_texts(self.path, self.layout, len(self.types), lines)
             return
@@ -89,11 +105,17 @@ class Reading:
 
 @dataclass
 class Workspace:
-    """Where the temporary files of one load lie, and what was read and hashed so far."""
+    """Where the temporary files of one load lie, and what was read so far.
+
+    Attributes:
+        folder: of the temporary files.
+        readings: the files read, each under a format.
+        tables: the rows of database tables, and the columns not read, by the file of the rows.
+    """
 
     folder: Path
     readings: dict[tuple[Path, str], Reading] = field(default_factory=dict)
-    hashes: dict[Path, str] = field(default_factory=dict)
+    tables: dict[Path, tuple[TextRows, tuple[str, ...]]] = field(default_factory=dict)
     _paths: Iterator[int] = field(default_factory=count)
 
     def next_path(self, suffix: str) -> Path:
@@ -119,13 +141,46 @@ def read_file(
     """
     key = (path, file_format.model_dump_json())
     if key not in workspace.readings:
+        if path in workspace.tables:
+            rows, unread = workspace.tables[path]
+            workspace.readings[key] = _of_rows(path, name, "table", rows, file_format, unread)
+            return workspace.readings[key]
         kind, delimiter = file_type(path, file_format)
         if kind == "parquet":
             reading = _read_parquet(connection, path, name, file_format, workspace)
+        elif kind == "excel":
+            rows, notes = read_sheet(path, file_format, workspace.next_path(".parquet"))
+            stated = file_format.model_copy(update={"type": kind})
+            reading = _of_rows(path, name, kind, rows, stated, notes=notes)
         else:
             reading = _read_text(connection, path, name, file_format, kind, delimiter, workspace)
         workspace.readings[key] = reading
     return workspace.readings[key]
+
+
+def _of_rows(
+    path: Path,
+    name: str,
+    kind: FileType,
+    rows: TextRows,
+    file_format: FileFormat,
+    unread: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+) -> Reading:
+    query = f"select * from read_parquet({quote_text(str(rows.path))}, hive_partitioning = false)"
+    return Reading(
+        path,
+        name,
+        kind,
+        query,
+        dict.fromkeys(rows.columns, "VARCHAR"),
+        rows.good,
+        file_format,
+        rows.malformed,
+        rows.malformed_path,
+        unread=unread,
+        notes=notes,
+    )
 
 
 def _read_parquet(
@@ -153,6 +208,9 @@ def _read_parquet(
     except duckdb.Error as error:
         raise LandingError(f"not a readable Parquet file: {error}") from error
     types = {str(row[0]): str(row[1]) for row in described}
+    for own in (LINE, "file_row_number"):
+        if own in {column.casefold() for column in types}:
+            raise LandingError(f"a column is called '{own}', which Regulars needs for itself")
     return Reading(path, name, "parquet", query, types, counted[0] if counted else 0, file_format)
 
 
@@ -165,8 +223,10 @@ def _read_text(
     delimiter: str,
     workspace: Workspace,
 ) -> Reading:
+    encoding = text_encoding(path, file_format)
+    file_format = file_format.model_copy(update={"encoding": encoding})
     if kind == "json":
-        layout = Layout(file_format.encoding, _JSON_DELIMITER, None)
+        layout = Layout(encoding, _JSON_DELIMITER, None)
         file_format = file_format.model_copy(update={"header": False, "column_names": ("json",)})
     else:
         layout = Layout.of(file_format, delimiter)
@@ -174,6 +234,8 @@ def _read_text(
         numbered = number_records(path, file_format, layout, workspace.next_path(".csv"))
     except HeaderError as error:
         raise LandingError(f"the header cannot be read: {error}") from error
+    except TextError as error:
+        raise LandingError(str(error)) from error
     columns = {LINE: "BIGINT", **dict.fromkeys(numbered.columns, "VARCHAR")}
     quoting = quote_text(numbered.quote or "")
     listed = ", ".join(f"{quote_text(name)}: '{kind}'" for name, kind in columns.items())
@@ -197,4 +259,15 @@ def _read_text(
             f"select distinct unnest(json_keys(json)) as name from ({query}) order by name"
         ).fetchall()
         types = {str(row[0]): "VARCHAR" for row in keys}
-    return Reading(path, name, kind, query, types, numbered.good, file_format, numbered, layout)
+    return Reading(
+        path,
+        name,
+        kind,
+        query,
+        types,
+        numbered.good,
+        file_format,
+        numbered.malformed,
+        numbered.malformed_path,
+        layout,
+    )

@@ -11,18 +11,25 @@ import codecs
 import csv
 import io
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple, TextIO
+from typing import Final, NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flows.load.mapping import FileFormat
 
+LINE: Final = "_regulars_line"  # physical line or row number, beside the file's own columns
 BATCH_CHARACTERS: Final = 8 * 2**20
+# Where no line end comes for so many characters the file is no text of lines, and none of it may
+# fill the memory.
+MAXIMUM_LINE: Final = 16 * 2**20
+# How much may be read again behind quotes that turned out not to close, for each batch: lines, and
+# characters, of which so many take as long as a line.
+_MAXIMUM_REREAD: Final = 8_000_000
+_CHARACTERS_PER_LINE: Final = 64
 MAXIMUM_RECORD: Final = 1_000_000  # characters; DuckDB's reader is told twice as many and more
 MALFORMED_SCHEMA: Final = pa.schema(
     [("source_line", pa.int64()), ("reason", pa.string()), ("raw_text", pa.string())]
@@ -35,10 +42,13 @@ _UNDECODABLE: Final = range(0xDC00, 0xDD00)
 
 
 def _keep_undecodable(error: UnicodeError) -> tuple[str, int]:
-    """Decode a byte that is not text as the lone surrogate U+DC00 + byte, and go on behind it."""
+    """Decode bytes that are not text as lone surrogates U+DC00 + byte, and go on behind them."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    return chr(_UNDECODABLE.start + error.object[error.start]), error.start + 1
+    # The characters of UTF-16 begin at every second byte.
+    width = 2 if error.encoding.lower().startswith("utf-16") else 1
+    kept = error.object[error.start : error.start + width]
+    return "".join(chr(_UNDECODABLE.start + byte) for byte in kept), error.start + len(kept)
 
 
 codecs.register_error("regulars.keep", _keep_undecodable)
@@ -46,6 +56,10 @@ codecs.register_error("regulars.keep", _keep_undecodable)
 
 class HeaderError(Exception):
     """The first record of a file cannot be its header."""
+
+
+class TextError(Exception):
+    """A file is no text of lines and records: a line never ends, or quotes are all at odds."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +120,62 @@ class Record(NamedTuple):
     reason: str | None = None
 
 
-def open_text(path: Path, encoding: str) -> TextIO:
-    """Open a text file so that no line end is translated and no byte stops the reading."""
-    codec = {"utf-8": "utf-8-sig", "gbk": "gb18030"}.get(encoding, encoding)
-    return path.open(encoding=codec, errors="regulars.keep", newline="")
+class Lines:
+    """The lines of a text file, with their ends as they are, read as a stream.
+
+    No byte stops the reading, no line end is translated, and no more than a batch and one line are
+    held in memory.
+    """
+
+    def __init__(self, path: Path, encoding: str) -> None:
+        codec = {"utf-8": "utf-8-sig", "gbk": "gb18030"}.get(encoding, encoding)
+        self._stream = path.open(encoding=codec, errors="regulars.keep", newline="")
+        self._ready: deque[str] = deque()
+        self._rest = ""  # the beginning of a line
+        self._line = 0  # whole lines read
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def batch(self) -> list[str]:
+        """Return the next lines, some BATCH_CHARACTERS of them; none at the end of the file.
+
+        Raises:
+            TextError: a line has more than MAXIMUM_LINE characters.
+        """
+        if self._ready:
+            lines = list(self._ready)
+            self._ready.clear()
+            return lines
+        return self._read()
+
+    def next(self) -> str:
+        """Return the next line, empty at the end of the file; otherwise as `batch`."""
+        if not self._ready:
+            self._ready.extend(self._read())
+        return self._ready.popleft() if self._ready else ""
+
+    def _read(self) -> list[str]:
+        lines: list[str] = []
+        while not lines:
+            text = self._stream.read(BATCH_CHARACTERS)
+            whole = self._rest + text
+            if not text:
+                self._rest = ""
+                return [whole] if whole else []
+            lines = io.StringIO(whole, newline="").readlines()
+            # A \r may be half of a line end.
+            self._rest = "" if lines[-1].endswith("\n") else lines.pop()
+            if len(self._rest) > MAXIMUM_LINE:
+                raise TextError(
+                    f"line {self._line + len(lines) + 1} does not end within {MAXIMUM_LINE:,} "
+                    "characters: no text of lines, or in another encoding"
+                )
+        self._line += len(lines)
+        return lines
 
 
 def escape_undecodable(text: str) -> str:
@@ -136,7 +202,7 @@ def is_storable(text: str) -> bool:
 
 
 def split_records(
-    stream: TextIO, lines: list[str], first_line: int, layout: Layout, columns: int | None = None
+    stream: Lines, lines: list[str], first_line: int, layout: Layout, columns: int | None = None
 ) -> Iterator[Record]:
     """Split lines into records, reading on from the stream where the last one is not yet complete.
 
@@ -145,13 +211,21 @@ def split_records(
     record, and reading goes on at the next line: one bad line must not swallow the good ones below
     it. Where the number of columns is known, so does a quote that closes only behind lines that are
     records themselves.
+
+    Raises:
+        TextError: quotes that do not close make so much be read again that it would never end.
     """
     pending = deque(lines)
     taken: list[str] = []
 
+    length = 0
+
     def feed() -> Iterator[str]:
-        while text := pending.popleft() if pending else stream.readline():
+        nonlocal length
+        # Where a record does not end, the parser takes the end of the feed for that of the file.
+        while length <= MAXIMUM_LINE and (text := pending.popleft() if pending else stream.next()):
             taken.append(text)
+            length += len(text)
             yield text
 
     if layout.delimiter is None or layout.quote is None:
@@ -167,8 +241,10 @@ def split_records(
 
     rows = parser()
     line = first_line
+    reread = 0
     while pending:
         taken.clear()
+        length = 0
         try:
             fields: list[str] = next(rows)
             reason = None
@@ -178,6 +254,12 @@ def split_records(
             if len(taken) > 1 and _swallows(taken, len(fields), layout, columns):
                 reason = _UNCLOSED
         if reason:
+            reread += len(taken) + sum(map(len, taken)) // _CHARACTERS_PER_LINE
+            if reread > _MAXIMUM_REREAD:
+                raise TextError(
+                    f"line {line}: its quotes and those of the lines around it do not fit "
+                    "together; where quotes mean nothing, state `format: {quote: null}`"
+                )
             pending.extendleft(reversed(taken[1:]))
             del taken[1:]
             rows = parser()
@@ -206,11 +288,13 @@ def _plain_reason(error: str) -> str:
         return _UNCLOSED
     if "expected after" in error:
         return "text after a closing quote"
+    if "field larger" in error:
+        return f"a field is longer than {csv.field_size_limit():,} characters"
     return error
 
 
 def read_header(
-    stream: TextIO, file_format: FileFormat, layout: Layout
+    stream: Lines, file_format: FileFormat, layout: Layout
 ) -> tuple[tuple[str, ...], int]:
     """Read the names of the columns and leave the stream at the first record.
 
@@ -223,9 +307,11 @@ def read_header(
     """
     line = 1
     names = file_format.column_names
+    if names:
+        names = unique_names(names)
     if not file_format.header and names:
         return names, line
-    while text := stream.readline():
+    while text := stream.next():
         record = next(split_records(stream, [text], line, layout))
         if record.text.strip():
             break
@@ -240,23 +326,26 @@ def read_header(
     following = line + 1 + _line_ends(record.text)
     if not file_format.header:
         return tuple(f"column_{n}" for n in range(1, len(record.fields) + 1)), line
-    return names or _unique_names(record.fields), following
+    return names or unique_names(record.fields), following
 
 
 def _line_ends(text: str) -> int:
     return text.count("\n") + text.replace("\r\n", "").count("\r")
 
 
-def _unique_names(fields: list[str]) -> tuple[str, ...]:
+def unique_names(fields: Sequence[str]) -> tuple[str, ...]:
+    """Return names for columns: those found, none empty, none twice, none our own."""
     names: list[str] = []
+    taken = {LINE.casefold()}
     for position, field in enumerate(fields, 1):
         name = base = field.strip().lstrip("\ufeff") or f"column_{position}"
         number = 1
         # DuckDB does not tell names apart by case.
-        while name.casefold() in {other.casefold() for other in names}:
+        while name.casefold() in taken:
             number += 1
             name = f"{base}_{number}"
         names.append(name)
+        taken.add(name.casefold())
     return tuple(names)
 
 
@@ -271,23 +360,25 @@ def number_records(
 
     Raises:
         HeaderError: the first record is no header.
+        TextError: see there.
     """
     malformed_path = target.with_suffix(".malformed.parquet")
-    with open_text(path, layout.encoding) as stream:
+    with Lines(path, layout.encoding) as stream:
         columns, line = read_header(stream, file_format, layout)
     delimiter = layout.delimiter or " "
     separators = len(columns) - 1
     good = malformed = 0
     is_quoted = False
     with (
-        open_text(path, layout.encoding) as stream,
+        Lines(path, layout.encoding) as stream,
         target.open("wb") as out,
         pq.ParquetWriter(malformed_path, MALFORMED_SCHEMA) as malformed_out,
     ):
-        for _ in islice(_physical_lines(stream), line - 1):
-            pass
+        for _ in range(line - 1):
+            stream.next()
         bad: list[Record] = []
-        while batch := stream.readlines(BATCH_CHARACTERS):
+        bad_characters = 0
+        while batch := stream.batch():
             simple = _number_simple(batch, line, layout, separators)
             if simple is not None:
                 out.write(simple)
@@ -310,9 +401,11 @@ def number_records(
                 if reason or record.fields is None:
                     malformed += 1
                     bad.append(Record(record.line, record.text, None, reason))
-                    if len(bad) == _MALFORMED_BATCH:
+                    bad_characters += len(record.text)
+                    if len(bad) == _MALFORMED_BATCH or bad_characters >= BATCH_CHARACTERS:
                         _write_malformed(malformed_out, bad)
                         bad.clear()
+                        bad_characters = 0
                     continue
                 good += 1
                 parts.append(f"{record.line}{delimiter}")
@@ -333,10 +426,6 @@ def number_records(
     return NumberedRecords(
         target, malformed_path, columns, delimiter, layout.quote, is_quoted, good, malformed
     )
-
-
-def _physical_lines(stream: TextIO) -> Iterator[str]:
-    return iter(stream.readline, "")
 
 
 def _number_simple(
@@ -430,9 +519,9 @@ def raw_texts(
         The line and the record's text.
     """
     wanted = deque(lines)
-    with open_text(path, layout.encoding) as stream:
+    with Lines(path, layout.encoding) as stream:
         line = 1
-        while wanted and (batch := stream.readlines(BATCH_CHARACTERS)):
+        while wanted and (batch := stream.batch()):
             if wanted[0] >= line + len(batch) and not (
                 layout.quote and layout.quote in "".join(batch)
             ):

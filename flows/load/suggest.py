@@ -19,7 +19,7 @@ from typing import Final
 import duckdb
 
 from flows.load.contract import COMPUTED_COLUMNS, ENTITIES, TIME
-from flows.load.landing import LandingError, file_type
+from flows.load.landing import UTF16_MARKS, LandingError, file_type
 from flows.load.mapping import FileFormat
 from flows.load.reading import Workspace, read_file
 
@@ -227,7 +227,8 @@ def _look_at(path: Path) -> _Sketch:
         kind, _ = file_type(path, FileFormat())
         file_format = _guess_text_format(path) if kind == "csv" else FileFormat()
         with tempfile.TemporaryDirectory(prefix="regulars-look-") as folder, duckdb.connect() as db:
-            sample = path if kind == "parquet" else _head(path, Path(folder))
+            is_text = kind in ("csv", "json")
+            sample = _head(path, Path(folder)) if is_text else path
             reading = read_file(db, sample, path.name, file_format, Workspace(Path(folder)))
             names = list(reading.types)
             if not names:
@@ -242,7 +243,7 @@ def _look_at(path: Path) -> _Sketch:
         name: [text.strip() for row in rows if (text := row[position]) and text.strip()]
         for position, name in enumerate(names)
     }
-    return _Sketch(path, file_format, values, kind != "parquet")
+    return _Sketch(path, file_format, values, is_text)
 
 
 def _head(path: Path, folder: Path) -> Path:
@@ -250,18 +251,27 @@ def _head(path: Path, folder: Path) -> Path:
     with path.open("rb") as stream:
         start = stream.read(_SAMPLE_BYTES)
         if stream.read(1):
-            start = start[: start.rfind(b"\n") + 1] or start
+            start = _whole_lines(start)
     copy = folder / f"sample{path.suffix}"
     copy.write_bytes(start)
     return copy
 
 
+def _whole_lines(start: bytes) -> bytes:
+    """Cut the beginning of a file behind its last line end."""
+    if not start.startswith(UTF16_MARKS):
+        return start[: start.rfind(b"\n") + 1] or start
+    text = start[: len(start) // 2 * 2].decode("utf-16", "ignore")
+    return (text[: text.rfind("\n") + 1] or text).encode("utf-16")
+
+
 def _guess_text_format(path: Path) -> FileFormat:
     with path.open("rb") as stream:
         start = stream.read(_SAMPLE_BYTES)
-    whole_lines = start[: start.rfind(b"\n") + 1] or start
+    whole_lines = _whole_lines(start)
     encoding, text = "latin-1", whole_lines.decode("latin-1")
-    for candidate in ("utf-8-sig", "gb18030"):
+    utf16 = ("utf-16",) if start.startswith(UTF16_MARKS) else ()
+    for candidate in (*utf16, "utf-8-sig", "gb18030"):
         try:
             encoding, text = candidate, whole_lines.decode(candidate)
             break

@@ -80,6 +80,8 @@ def show(name: Name, config: options.Config = None, landing: options.Landing = N
             table.add_row(
                 entity, escape(pattern), escape(_found(settings.landing, mapping.source, pattern))
             )
+        for one in part.tables:
+            table.add_row(entity, escape(visible(one.label)), "a table of a database")
     console.print(table)
     console.print()
     typer.echo(file.read_text("utf-8"), nl=False)

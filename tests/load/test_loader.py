@@ -405,7 +405,7 @@ def test_above_the_limit_nothing_is_loaded(load: Load, query: Query) -> None:
                 "Columns found: order, at, customer, product, quantitiy, price",
             ],
         ),
-        ({"lines__csv": (HEADER + LINE).encode("utf-16")}, ["is UTF-16 text"]),
+        ({"lines__csv": (HEADER + LINE).encode("utf-32")}, ["is UTF-32 text"]),
         ({"lines__csv": b"PK\x03\x04abc"}, ["found a zip or Excel file"]),
         (
             {"lines__csv": "订单,at\n".encode("gbk")},

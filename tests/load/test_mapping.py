@@ -104,7 +104,7 @@ margin_rates: {default: 0.25, Toys: 0.3}
         ),
         (
             "files: lines*",
-            "files: x\n    format: {encoding: utf-16}",
+            "files: x\n    format: {encoding: utf-32}",
             ["format.encoding", "'gb18030'"],
         ),
         (

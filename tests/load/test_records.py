@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from flows.load.mapping import FileFormat
-from flows.load.reading import LINE, Workspace, read_file
-from flows.load.records import Layout, number_records, raw_texts
+from flows.load.reading import Workspace, read_file
+from flows.load.records import LINE, Layout, number_records, raw_texts
 from flows.sql_text import quote_name
 
 TEXT = st.text(
@@ -50,7 +50,7 @@ def read_rows(path: Path, file_format: FileFormat) -> tuple[list[int], list[list
     quote=st.sampled_from("\"'"),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
     line_end=st.sampled_from(["\n", "\r\n"]),
-    encoding=st.sampled_from(["utf-8", "utf-8-sig", "gb18030"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "gb18030"]),
 )
 @example(
     rows=[["", ""], ["", "\n"]],
@@ -186,6 +186,34 @@ def test_bytes_that_are_not_text_are_shown_escaped(tmp_path: Path) -> None:
     reason = "holds bytes that are not utf-8 text"
     assert found == [(3, reason, r"2,\xff\xfe"), (4, reason, r"3,\x81")]
     assert numbered.good == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_that_is_not_text_is_shown_escaped(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "x.csv"
+    high = "\ud83d".encode(encoding, "surrogatepass")  # without the half that belongs behind it
+    parts = ["a,b\n1,𠮷\n2,".encode(encoding), high, "\n3,4\n5,".encode(encoding), high[:1]]
+    path.write_bytes(b"".join(parts))
+    stated = FileFormat.model_validate({"encoding": encoding})
+    numbered = number_records(path, stated, Layout.of(stated, ","), tmp_path / "numbered.csv")
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"select source_line, reason, raw_text from '{numbered.malformed_path}' order by 1"
+        ).fetchall()
+    reason = f"holds bytes that are not {encoding} text"
+    shown = "".join(f"\\x{byte:02x}" for byte in high)
+    assert found == [(3, reason, f"2,{shown}"), (5, reason, f"5,{shown[:4]}")]
+    assert numbered.good == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_mark_of_utf16_counts_more_than_a_stated_utf(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "x.csv"
+    stated = FileFormat.model_validate({"encoding": encoding})
+    for written in ("utf-16", "utf-16-be"):
+        mark = b"\xfe\xff" if written == "utf-16-be" else b""
+        path.write_bytes(mark + "a,b\n1,𠮷\n".encode(written))
+        assert read_rows(path, stated) == ([2], [["1", "𠮷"]], 0)
 
 
 def test_batches_join_seamlessly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 from flows.load.check import check_source
 from flows.load.mapping import Mapping, load_mapping
 from flows.load.suggest import FILL_IN, suggest_mapping
+from tests.load.workbooks import header, number, row, sheet, text, write_workbook
 
 
 def suggest(tmp_path: Path, name: str, *paths: Path) -> tuple[str, Mapping]:
@@ -33,6 +34,33 @@ def test_a_chinese_export_loads_as_suggested(tmp_path: Path) -> None:
     report = check_source(mapping, tmp_path / "landing")
     assert report.would_load
     assert (report.deliveries[0].rows_loaded, report.deliveries[0].notes) == (2, ())
+
+
+def test_excel_s_unicode_text_loads_as_suggested(tmp_path: Path) -> None:
+    folder = tmp_path / "landing" / "till"
+    folder.mkdir(parents=True)
+    path = folder / "sales.txt"
+    rows = "".join(f"A{n}\t2024-05-03 10:00\t张三\t茶\t2\t3.50\r\n" for n in range(20_000))
+    heading = "order id\tordered at\tcustomer id\tproduct id\tquantity\tunit price\r\n"
+    path.write_bytes((heading + rows).encode("utf-16"))
+    written, mapping = suggest(tmp_path, "till", path)
+    assert 'format: {delimiter: "\\t", encoding: utf-16} # GUESS' in written
+    report = check_source(mapping, tmp_path / "landing")
+    assert report.would_load
+    assert report.deliveries[0].rows_loaded == 20_000
+
+
+def test_a_workbook_loads_as_suggested(tmp_path: Path) -> None:
+    folder = tmp_path / "landing" / "till"
+    folder.mkdir(parents=True)
+    path = folder / "sales.xlsx"
+    names = ("order id", "order date", "customer", "sku", "qty", "unit price")
+    cells = (number(17), number(45413.5, 2), text("C1"), text("P1"), number(2), number(3.5))
+    write_workbook(path, {"Sales": sheet(header(*names), row(*cells))})
+    written, mapping = suggest(tmp_path, "till", path)
+    assert "format" not in written.split("order_lines:")[1]
+    report = check_source(mapping, tmp_path / "landing")
+    assert (report.would_load, report.deliveries[0].rows_loaded) == (True, 1)
 
 
 def test_lines_that_tell_of_customers_and_products(tmp_path: Path) -> None:

@@ -1,0 +1,76 @@
+"""What each landing file's content came to when it was last hashed, so that it need not be again.
+
+A file of which the file system says that it is as it was (size, times of change, inode) is not
+read anew each night. A file that changed in the two seconds before it was hashed is not believed:
+it could have changed once more within the resolution of the file system's clock.
+"""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from flows.load.landing import FileState, content_sha256
+
+_SETTLED_NS: Final = 2 * 10**9
+
+
+class FileHashes:
+    """The hashes of one source's files, read from raw.file_hashes at first and written at last."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, landing: Path, source: str) -> None:
+        self._landing = landing
+        self._source = source
+        rows = connection.execute(
+            "select source_file, file_bytes, modified_ns, changed_ns, inode, content_sha256 "
+            "from raw.file_hashes where source = ?",
+            [source],
+        ).fetchall()
+        self._known = {row[0]: (FileState(*row[1:5]), str(row[5])) for row in rows}
+        self._fresh: dict[str, tuple[FileState, str]] = {}
+        self._states: dict[Path, FileState] = {}
+        self._hashes: dict[Path, str] = {}
+
+    def sha256(self, path: Path) -> str:
+        """Return the SHA-256 of a file's content, as of the first time that it is asked for."""
+        if path not in self._hashes:
+            state = FileState.of(path)
+            name = path.relative_to(self._landing).as_posix()
+            known = self._known.get(name)
+            if known is not None and known[0] == state:
+                self._hashes[path] = known[1]
+            else:
+                is_settled = max(state.modified_ns, state.changed_ns) < time.time_ns() - _SETTLED_NS
+                self._hashes[path] = content_sha256(path)
+                if is_settled:
+                    self._fresh[name] = (state, self._hashes[path])
+            self._states[path] = state
+        return self._hashes[path]
+
+    def has_changed(self, paths: Iterable[Path]) -> Path | None:
+        """Return the first file that is gone, or no longer as it was when it was hashed."""
+        for path in paths:
+            if path not in self._states:
+                continue
+            try:
+                state = FileState.of(path)
+            except OSError:
+                return path
+            if state != self._states[path]:
+                return path
+        return None
+
+    def write(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Keep the hashes of the files that were hashed anew, and none of files that are gone."""
+        seen = [path.relative_to(self._landing).as_posix() for path in self._hashes]
+        connection.execute(
+            "delete from raw.file_hashes where source = ? and not list_contains(?, source_file)",
+            [self._source, seen],
+        )
+        for name, (state, content) in self._fresh.items():
+            connection.execute(
+                "insert or replace into raw.file_hashes values (?, ?, ?, ?, ?, ?, ?)",
+                [self._source, name, *state, content],
+            )
