@@ -23,3 +23,20 @@ select
 from {{ model }}
 qualify next_day <> {{ column }} + 1
 {% endtest %}
+
+{#- The versions of a member cover all time, without gap or overlap, and the last is the current one. -#}
+{% test versions_in_time(model, key) %}
+select
+    {{ key }},
+    valid_from,
+    valid_to,
+    lag(valid_to) over same_member as ended_before,
+    lead(valid_from) over same_member as next_from
+from {{ model }}
+window same_member as (partition by {{ key }} order by valid_from)
+qualify
+    valid_from >= valid_to
+    or valid_from <> coalesce(ended_before, timestamp '1900-01-01')
+    or (next_from is null and valid_to <> timestamp '2200-01-01')
+    or is_current <> (next_from is null)
+{% endtest %}

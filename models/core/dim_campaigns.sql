@@ -4,9 +4,9 @@ with campaigns as (
 
 ),
 
-order_lines as (
+orders as (
 
-    select * from {{ ref('fct_order_lines') }}
+    select * from {{ ref('fct_orders') }}
 
 ),
 
@@ -38,7 +38,7 @@ seen_campaigns as (
     select
         campaign_id,
         source
-    from order_lines
+    from orders
 
     union all
 

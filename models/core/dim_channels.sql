@@ -1,6 +1,6 @@
-with order_lines as (
+with orders as (
 
-    select * from {{ ref('fct_order_lines') }}
+    select * from {{ ref('fct_orders') }}
 
 ),
 
@@ -12,7 +12,7 @@ campaigns as (
 
 channels as (
 
-    select channel from order_lines
+    select channel from orders
     union
     select channel from campaigns
     union

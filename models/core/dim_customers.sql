@@ -1,6 +1,7 @@
 with customers as (
 
-    select * from {{ ref('stg_customers') }}
+    select * from {{ ref('dim_customers_history') }}
+    where is_current
 
 ),
 
@@ -10,31 +11,20 @@ identities as (
 
 ),
 
-newest_customers as (
-
-    select *
-    from customers
-    qualify row_number() over (
-        partition by customer_id
-        order by updated_at desc, load_id desc, source_line desc
-    ) = 1
-
-),
-
 members as (
 
     select
         identities.*,
-        newest_customers.* exclude (source, source_customer_id, customer_id),
-        newest_customers.customer_id is null as is_inferred
+        customers.* exclude (source, source_customer_id, customer_id),
+        customers.customer_id is null as is_inferred
     from identities
-    left join newest_customers
-        on identities.customer_id = newest_customers.customer_id
+    left join customers
+        on identities.customer_id = customers.customer_id
 
     union all by name
 
     select
-        'anonymous' as customer_id,
+        unnest(['anonymous', 'erased']) as customer_id,
         false as is_inferred
 
 ),
@@ -47,7 +37,7 @@ final as (
         source,
         source_customer_id,
         business_id,
-        referred_by as referred_by_customer_id,
+        referred_by_customer_id,
 
         ---------- personal data
         name,
@@ -68,11 +58,12 @@ final as (
         acquisition_channel,
 
         ---------- dates
-        make_timestamp(epoch_us(acquired_at)) as acquired_at,
+        acquired_at,
 
         ---------- flags
         is_inferred,
-        coalesce(is_prospect, false) as is_listed_prospect,
+        coalesce(is_gone, false) as is_gone,
+        coalesce(is_listed_prospect, false) as is_listed_prospect,
 
         ---------- numerics
         year(birth_date)::integer as birth_year

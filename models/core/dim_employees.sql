@@ -1,23 +1,13 @@
 with employees as (
 
-    select * from {{ ref('stg_employees') }}
+    select * from {{ ref('dim_employees_history') }}
+    where is_current
 
 ),
 
-order_lines as (
+orders as (
 
-    select * from {{ ref('fct_order_lines') }}
-
-),
-
-newest_employees as (
-
-    select *
-    from employees
-    qualify row_number() over (
-        partition by employee_id
-        order by updated_at desc, load_id desc, source_line desc
-    ) = 1
+    select * from {{ ref('fct_orders') }}
 
 ),
 
@@ -26,10 +16,10 @@ inferred_employees as (
     select
         employee_id,
         min(source) as source
-    from order_lines
+    from orders
     where
         employee_id <> 'unknown'
-        and employee_id not in (select employee_id from newest_employees)
+        and employee_id not in (select employee_id from employees)
     group by employee_id
 
 ),
@@ -39,7 +29,7 @@ members as (
     select
         *,
         false as is_inferred
-    from newest_employees
+    from employees
 
     union all by name
 
@@ -76,7 +66,8 @@ final as (
         left_on,
 
         ---------- flags
-        is_inferred
+        is_inferred,
+        coalesce(is_gone, false) as is_gone
     from members
 
 )

@@ -80,6 +80,7 @@ final as (
 
         ---------- flags
         members.is_inferred,
+        coalesce(members.is_gone, false) as is_gone,
 
         ---------- numerics
         members.list_price,

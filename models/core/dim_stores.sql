@@ -1,23 +1,13 @@
 with stores as (
 
-    select * from {{ ref('stg_stores') }}
+    select * from {{ ref('dim_stores_history') }}
+    where is_current
 
 ),
 
-order_lines as (
+orders as (
 
-    select * from {{ ref('fct_order_lines') }}
-
-),
-
-newest_stores as (
-
-    select *
-    from stores
-    qualify row_number() over (
-        partition by store_id
-        order by updated_at desc, load_id desc, source_line desc
-    ) = 1
+    select * from {{ ref('fct_orders') }}
 
 ),
 
@@ -26,10 +16,10 @@ inferred_stores as (
     select
         store_id,
         min(source) as source
-    from order_lines
+    from orders
     where
         store_id <> 'unknown'
-        and store_id not in (select store_id from newest_stores)
+        and store_id not in (select store_id from stores)
     group by store_id
 
 ),
@@ -39,7 +29,7 @@ members as (
     select
         *,
         false as is_inferred
-    from newest_stores
+    from stores
 
     union all by name
 
@@ -74,7 +64,8 @@ final as (
         closed_on,
 
         ---------- flags
-        is_inferred
+        is_inferred,
+        coalesce(is_gone, false) as is_gone
     from members
 
 )

@@ -1,23 +1,13 @@
 with suppliers as (
 
-    select * from {{ ref('stg_suppliers') }}
+    select * from {{ ref('dim_suppliers_history') }}
+    where is_current
 
 ),
 
 products as (
 
     select * from {{ ref('int_products') }}
-
-),
-
-newest_suppliers as (
-
-    select *
-    from suppliers
-    qualify row_number() over (
-        partition by supplier_id
-        order by updated_at desc, load_id desc, source_line desc
-    ) = 1
 
 ),
 
@@ -29,7 +19,7 @@ inferred_suppliers as (
     from products
     where
         supplier_id <> 'unknown'
-        and supplier_id not in (select supplier_id from newest_suppliers)
+        and supplier_id not in (select supplier_id from suppliers)
     group by supplier_id
 
 ),
@@ -39,7 +29,7 @@ members as (
     select
         *,
         false as is_inferred
-    from newest_suppliers
+    from suppliers
 
     union all by name
 
@@ -69,7 +59,8 @@ final as (
         country,
 
         ---------- flags
-        is_inferred
+        is_inferred,
+        coalesce(is_gone, false) as is_gone
     from members
 
 )

@@ -1,6 +1,16 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    full_refresh=not is_affected_build(),
+    pre_hook="{{ delete_affected('customer_id', changed_keys('campaign_contacts', 'customer_id')) if is_affected_build() }}"
+) }}
 with campaign_contacts as (
 
     select * from {{ ref('stg_campaign_contacts') }}
+    {%- if is_affected_build() %}
+        where customer_id in {{ changed_keys('campaign_contacts', 'customer_id') }}
+    {%- endif %}
 
 ),
 

@@ -1,6 +1,16 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    full_refresh=not is_affected_build(),
+    pre_hook="{{ delete_affected('customer_id', changed_keys('coupon_redemptions', 'customer_id')) if is_affected_build() }}"
+) }}
 with coupon_redemptions as (
 
     select * from {{ ref('stg_coupon_redemptions') }}
+    {%- if is_affected_build() %}
+        where customer_id in {{ changed_keys('coupon_redemptions', 'customer_id') }}
+    {%- endif %}
 
 ),
 

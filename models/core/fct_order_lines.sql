@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    full_refresh=not is_affected_build(),
+    pre_hook="{{ delete_affected('order_id', affected_orders()) if is_affected_build() }}"
+) }}
 with order_lines as (
 
     select * from {{ ref('int_order_lines') }}
@@ -30,6 +37,7 @@ final as (
         ---------- flags
         is_return,
         is_cancelled,
+        is_gone,
 
         ---------- numerics
         quantity,

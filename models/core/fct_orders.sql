@@ -1,6 +1,16 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    full_refresh=not is_affected_build(),
+    pre_hook="{{ delete_affected('order_id', affected_orders()) if is_affected_build() }}"
+) }}
 with order_lines as (
 
     select * from {{ ref('fct_order_lines') }}
+    {%- if is_affected_build() %}
+        where order_id in {{ affected_orders() }}
+    {%- endif %}
 
 ),
 
@@ -10,12 +20,13 @@ sources as (
 
 ),
 
--- A cancelled line counts nothing in the amounts of its order.
+-- A line that is cancelled or gone counts nothing in the amounts of its order.
 flagged_lines as (
 
     select
         *,
-        line_kind = 'merchandise' and not is_cancelled as is_merchandise
+        not is_cancelled and not is_gone as is_counted,
+        line_kind = 'merchandise' and not is_cancelled and not is_gone as is_merchandise
     from order_lines
 
 ),
@@ -34,7 +45,8 @@ orders as (
         min(order_date) as order_date,
         min(ordered_at) as ordered_at,
         min(ordered_at_local) as ordered_at_local,
-        bool_and(is_cancelled) as is_cancelled,
+        bool_and(is_gone) as is_gone,
+        coalesce(bool_and(is_cancelled) filter (where not is_gone), false) as is_cancelled,
         count(*) as line_count,
         -- with a filter clause this takes twice as long
         count(distinct case when is_merchandise then product_id end)
@@ -47,21 +59,21 @@ orders as (
         sum(net_revenue) filter (where is_merchandise)
             as merchandise_revenue,
         sum(net_revenue) filter (
-            where not is_cancelled and line_kind = 'shipping'
+            where is_counted and line_kind = 'shipping'
         ) as shipping_revenue,
         sum(net_revenue) filter (
-            where not is_cancelled and line_kind = 'tax'
+            where is_counted and line_kind = 'tax'
         ) as tax_revenue,
         sum(net_revenue) filter (
-            where not is_cancelled and line_kind = 'gift_card'
+            where is_counted and line_kind = 'gift_card'
         ) as gift_card_revenue,
         sum(net_revenue) filter (
-            where not is_cancelled and line_kind = 'points'
+            where is_counted and line_kind = 'points'
         ) as points_revenue,
         sum(net_revenue) filter (
-            where not is_cancelled and line_kind = 'other'
+            where is_counted and line_kind = 'other'
         ) as other_revenue,
-        sum(net_revenue) filter (where not is_cancelled) as net_revenue,
+        sum(net_revenue) filter (where is_counted) as net_revenue,
         sum(net_revenue) filter (where is_merchandise and is_return)
             as returned_revenue,
         -- null without own merchandise: such an order is no purchase
@@ -98,9 +110,13 @@ final as (
         orders.ordered_at_local,
 
         ---------- flags
-        case when orders.is_cancelled then 'cancelled' else 'completed' end
-            as order_status,
+        case
+            when orders.is_gone then 'gone'
+            when orders.is_cancelled then 'cancelled'
+            else 'completed'
+        end as order_status,
         orders.is_cancelled,
+        orders.is_gone,
         coalesce(
             orders.own_merchandise_revenue > 0
             or (

@@ -1,8 +1,18 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    full_refresh=not is_affected_build(),
+    pre_hook="{{ delete_affected('order_id', affected_orders()) if is_affected_build() }}"
+) }}
 {%- set item_level = var('mining_item_level') -%}
 {%- set item_column = 'product_id' if item_level == 'product' else item_level -%}
 with order_lines as (
 
     select * from {{ ref('int_counted_order_lines') }}
+    {%- if is_affected_build() %}
+        where order_id in {{ affected_orders() }}
+    {%- endif %}
 
 ),
 

@@ -4,9 +4,19 @@ with order_lines as (
 
 ),
 
+-- the orders that returns point at: few, so that the join is cheap. Not over order_lines above: a
+-- CTE that is read twice is copied whole, ten million lines of it.
 returned_orders as (
 
-    select * from {{ ref('int_returned_orders') }}
+    select
+        order_id,
+        order_date
+    from {{ ref('fct_orders') }}
+    where
+        order_id in (
+            select returned_order_id from {{ ref('fct_order_lines') }}
+            where returned_order_id is not null
+        )
 
 ),
 
@@ -27,7 +37,7 @@ final as (
         on order_lines.order_date < as_of.as_of_date
     left join returned_orders
         on order_lines.returned_order_id = returned_orders.order_id
-    where not order_lines.is_cancelled
+    where not (order_lines.is_cancelled or order_lines.is_gone)
 
 )
 

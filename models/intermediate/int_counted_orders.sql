@@ -16,7 +16,7 @@ final as (
     from orders
     inner join as_of
         on orders.order_date < as_of.as_of_date
-    where not orders.is_cancelled
+    where not (orders.is_cancelled or orders.is_gone)
 
 )
 

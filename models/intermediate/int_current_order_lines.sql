@@ -1,6 +1,6 @@
 with order_lines as (
 
-    select * from {{ ref('stg_order_lines') }}
+    select * from {{ ref('int_order_lines_to_build') }}
 
 ),
 
@@ -16,9 +16,17 @@ newest_versions as (
 
 ),
 
+gone_lines as (
+
+    select * from {{ ref('int_gone_order_lines') }}
+
+),
+
 final as (
 
-    select order_lines.*
+    select
+        order_lines.*,
+        gone_lines.order_id is not null as is_gone
     from order_lines
     left join newest_deliveries
         on order_lines.order_id = newest_deliveries.order_id
@@ -26,6 +34,10 @@ final as (
         on
             order_lines.order_id = newest_versions.order_id
             and order_lines.line_number = newest_versions.line_number
+    left join gone_lines
+        on
+            order_lines.order_id = gone_lines.order_id
+            and order_lines.line_number = gone_lines.line_number
     where
         (
             newest_deliveries.order_id is null

@@ -44,6 +44,11 @@ booked_costs as (
         amount
 
     from {{ ref('stg_costs') }}
+    -- delivered again, a cost counts once, as last told
+    qualify row_number() over (
+        partition by cost_id
+        order by updated_at desc, load_id desc, source_line desc
+    ) = 1
 
 ),
 
@@ -59,6 +64,14 @@ compensations as (
 
     from {{ ref('stg_interactions') }} as interactions
     left join sources on interactions.source = sources.source
+    -- delivered again, a compensation counts once, as last told
+    qualify row_number() over (
+        partition by interactions.interaction_id
+        order by
+            interactions.updated_at desc,
+            interactions.load_id desc,
+            interactions.source_line desc
+    ) = 1
 
 ),
 

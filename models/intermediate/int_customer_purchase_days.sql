@@ -7,7 +7,7 @@ purchases as (
     select * from {{ ref('int_counted_orders') }}
     where
         is_purchase
-        and customer_id <> 'anonymous'
+        and {{ is_person() }}
 
 ),
 

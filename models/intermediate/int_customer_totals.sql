@@ -4,7 +4,7 @@ with
 orders as (
 
     select * from {{ ref('int_counted_orders') }}
-    where customer_id <> 'anonymous'
+    where {{ is_person() }}
 
 ),
 

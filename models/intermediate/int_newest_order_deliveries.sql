@@ -1,7 +1,7 @@
 -- Only orders that came in more than one delivery, so mostly few or none.
 with order_lines as (
 
-    select * from {{ ref('stg_order_lines') }}
+    select * from {{ ref('int_order_lines_to_build') }}
 
 ),
 

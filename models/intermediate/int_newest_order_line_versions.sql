@@ -1,7 +1,7 @@
 -- Only lines of which there is more than one version, so mostly few or none.
 with order_lines as (
 
-    select * from {{ ref('stg_order_lines') }}
+    select * from {{ ref('int_order_lines_to_build') }}
 
 ),
 

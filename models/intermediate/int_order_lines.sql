@@ -222,6 +222,7 @@ final as (
         line_kind = 'merchandise'
         and (returned_order_id is not null or net_revenue < 0) as is_return,
         is_cancelled,
+        is_gone,
 
         ---------- numerics
         quantity,

@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    full_refresh=not is_affected_build(),
+    pre_hook="{{ delete_affected('order_id', affected_orders()) if is_affected_build() }}"
+) }}
 -- Lines that cannot be valued. They stay out of the facts and are listed here.
 with order_lines as (
 

@@ -1,17 +1,14 @@
-with products as (
+with versions as (
 
-    select * from {{ ref('stg_products') }}
+    select * from {{ ref('dim_products_history') }}
 
 ),
 
 final as (
 
-    select * exclude (updated_at, load_id, source_file, source_line)
-    from products
-    qualify row_number() over (
-        partition by product_id
-        order by updated_at desc, load_id desc, source_line desc
-    ) = 1
+    select * exclude (valid_from, valid_to, is_current)
+    from versions
+    where is_current
 
 )
 

@@ -13,12 +13,60 @@ returns as (
 
 ),
 
+{% if is_affected_build() -%}
+
+    -- the orders returned that are not built again stand as they were
+    last_lines as (
+
+        select
+            order_id,
+            order_date
+        from {{ source('last_build', 'fct_order_lines') }}
+        where order_id in (select returned_order_id from returns)
+
+        union all
+
+        select
+            order_id,
+            order_date
+        from {{ source('last_intermediate_build', 'int_order_lines_without_rate') }}
+
+    ),
+
+    lines_to_search as (
+
+        select
+            order_id,
+            ordered_at_local::date as order_date
+        from order_lines
+
+        union all
+
+        select
+            order_id,
+            order_date
+        from last_lines
+        where order_id not in {{ affected_orders() }}
+
+    ),
+{%- else -%}
+
+    lines_to_search as (
+
+        select
+            order_id,
+            ordered_at_local::date as order_date
+        from order_lines
+
+    ),
+{%- endif %}
+
 final as (
 
     select
         order_id,
-        min(ordered_at_local)::date as order_date
-    from order_lines
+        min(order_date) as order_date
+    from lines_to_search
     where order_id in (select returned_order_id from returns)
     group by order_id
 

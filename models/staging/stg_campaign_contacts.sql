@@ -10,7 +10,7 @@ final as (
         ---------- ids
         source,
         source || ':' || campaign_id as campaign_id,
-        source || ':' || customer_id as customer_id,
+        {{ customer_key() }} as customer_id,
         customer_id as source_customer_id,
 
         ---------- flags

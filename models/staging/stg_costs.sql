@@ -10,7 +10,7 @@ final as (
         ---------- ids
         source,
         source || ':' || cost_id as cost_id,
-        source || ':' || customer_id as customer_id,
+        {{ customer_key() }} as customer_id,
         source || ':' || store_id as store_id,
         source || ':' || employee_id as employee_id,
 

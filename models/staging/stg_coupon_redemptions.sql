@@ -10,7 +10,7 @@ final as (
         ---------- ids
         source,
         source || ':' || coupon_id as coupon_id,
-        source || ':' || customer_id as customer_id,
+        {{ customer_key() }} as customer_id,
         customer_id as source_customer_id,
         source || ':' || campaign_id as campaign_id,
         source || ':' || order_id as order_id,

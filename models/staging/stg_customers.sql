@@ -9,10 +9,10 @@ final as (
     select
         ---------- ids
         source,
-        source || ':' || customer_id as customer_id,
+        {{ customer_key() }} as customer_id,
         customer_id as source_customer_id,
         business_id,
-        source || ':' || referred_by as referred_by,
+        {{ customer_key('referred_by') }} as referred_by,
 
         ---------- texts
         name,

@@ -10,7 +10,7 @@ final as (
         ---------- ids
         source,
         source || ':' || interaction_id as interaction_id,
-        source || ':' || customer_id as customer_id,
+        {{ customer_key() }} as customer_id,
         source || ':' || employee_id as employee_id,
         source || ':' || order_id as order_id,
 

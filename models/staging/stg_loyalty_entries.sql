@@ -10,7 +10,7 @@ final as (
         ---------- ids
         source,
         source || ':' || entry_id as entry_id,
-        source || ':' || customer_id as customer_id,
+        {{ customer_key() }} as customer_id,
         source || ':' || order_id as order_id,
 
         ---------- texts

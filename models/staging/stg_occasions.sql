@@ -9,7 +9,7 @@ final as (
     select
         ---------- ids
         source,
-        source || ':' || customer_id as customer_id,
+        {{ customer_key() }} as customer_id,
 
         ---------- texts
         occasion,

@@ -11,7 +11,7 @@ final as (
         source,
         source || ':' || order_id as order_id,
         line_number,
-        source || ':' || customer_id as customer_id,
+        {{ customer_key() }} as customer_id,
         customer_id as source_customer_id,
         source || ':' || product_id as product_id,
         product_id as source_product_id,

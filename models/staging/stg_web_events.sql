@@ -10,7 +10,7 @@ final as (
         ---------- ids
         source,
         source || ':' || event_id as event_id,
-        source || ':' || customer_id as customer_id,
+        {{ customer_key() }} as customer_id,
         source || ':' || product_id as product_id,
 
         ---------- texts

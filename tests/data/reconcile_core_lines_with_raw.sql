@@ -1,13 +1,16 @@
 -- Every raw line is in the facts, in no other version, or listed with a reason; and
 -- nothing else is. Current versions are found here by ranking all of them, not as the
--- models do. Of loads of the same content only the last counts.
+-- models do. Content that came again under another mapping counts as last read. A night looks at
+-- the affected orders: it has not touched the others.
 with replaced_loads as (
 
     select earlier.load_id
     from {{ source('raw', 'loads') }} as earlier
     inner join {{ source('raw', 'loads') }} as later
         using (source, entity, content_sha256)
-    where earlier.load_id < later.load_id
+    where
+        earlier.load_id < later.load_id
+        and earlier.mapping_sha256 <> later.mapping_sha256
 
 ),
 
@@ -19,6 +22,10 @@ raw_lines as (
     from {{ source('raw', 'order_lines') }} as order_lines
     left join {{ source('raw', 'sources') }} as sources
         on order_lines.source = sources.source
+    {%- if is_affected_build() %}
+        inner join {{ ref('int_affected_orders') }} as affected_orders
+            on order_lines.source || ':' || order_lines.order_id = affected_orders.order_id
+    {%- endif %}
     where order_lines.load_id not in (select load_id from replaced_loads)
 
 ),
@@ -88,6 +95,9 @@ accepted_and_listed as (
         quantity,
         source_line
     from {{ ref('fct_order_lines') }}
+    {%- if is_affected_build() %}
+        where order_id in {{ affected_orders() }}
+    {%- endif %}
 
     union all
 

@@ -3,6 +3,9 @@
 with facts as (
 
     select * from {{ ref('fct_order_lines') }}
+    {%- if is_affected_build() %}
+        where order_id in {{ affected_orders() }}
+    {%- endif %}
 
 ),
 

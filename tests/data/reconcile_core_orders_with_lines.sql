@@ -1,5 +1,5 @@
--- Orders are the sums of their lines that are not cancelled, by source, date, store, channel,
--- employee and campaign.
+-- Orders are the sums of their lines that are neither cancelled nor gone, by source, date, store,
+-- channel, employee and campaign.
 with orders as (
 
     select
@@ -16,6 +16,9 @@ with orders as (
         sum(merchandise_revenue) as merchandise_revenue,
         sum(discount_amount) as discount_amount
     from {{ ref('fct_orders') }}
+    {%- if is_affected_build() %}
+        where order_id in {{ affected_orders() }}
+    {%- endif %}
     group by source, order_date, store_id, channel, employee_id, campaign_id
 
 ),
@@ -34,26 +37,32 @@ lines as (
         coalesce(
             sum(quantity) filter (
                 where line_kind = 'merchandise'
-                and not is_cancelled
+                and not (is_cancelled or is_gone)
                 and (quantity > 0 or is_return)
             ),
             0
         ) as units,
-        coalesce(sum(net_revenue) filter (where not is_cancelled), 0)
+        coalesce(sum(net_revenue) filter (where not (is_cancelled or is_gone)), 0)
             as net_revenue,
         coalesce(
             sum(net_revenue) filter (
-                where line_kind = 'merchandise' and not is_cancelled
+                where line_kind = 'merchandise' and not (is_cancelled or is_gone)
             ),
             0
         ) as merchandise_revenue,
         coalesce(
             sum(discount_amount) filter (
-                where line_kind = 'merchandise' and not is_cancelled and not is_return
+                where
+                line_kind = 'merchandise'
+                and not (is_cancelled or is_gone)
+                and not is_return
             ),
             0
         ) as discount_amount
     from {{ ref('fct_order_lines') }}
+    {%- if is_affected_build() %}
+        where order_id in {{ affected_orders() }}
+    {%- endif %}
     group by source, order_date, store_id, channel, employee_id, campaign_id
 
 )

@@ -161,9 +161,9 @@ def test_too_many_lines_without_rate_stop_the_check(build: Build) -> None:
         "select path from duckdb_databases() where not internal"
     ).fetchall()
     connection.close()
-    warehouse = Path(path[0]).parents[1]
+    file = Path(path[0])
     with pytest.raises(DbtError, match="lines_without_rate_stay_under_one_percent"):
-        DbtProject(warehouse, {"reporting_currency": "USD"}, full=False).test()
+        DbtProject(file, file.parent, {"reporting_currency": "USD"}, "all").test()
 
 
 # An order whose lines name nobody, nobody's store, or two customers.
@@ -230,8 +230,10 @@ def test_personal_data_is_marked_in_the_manifest() -> None:
     }
     assert marked == {
         ("dim_employees", "name"),
+        ("dim_employees_history", "name"),
         *(
-            ("dim_customers", column)
+            (customers, column)
+            for customers in ("dim_customers", "dim_customers_history")
             for column in (
                 "name", "given_name", "family_name", "birth_date", "email", "phone", "address",
             )

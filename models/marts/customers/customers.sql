@@ -13,7 +13,7 @@ as_of_date as (
 customers as (
 
     select * from {{ ref('dim_customers') }}
-    where customer_id <> 'anonymous'
+    where {{ is_person() }}
 
 ),
 
@@ -34,7 +34,7 @@ purchases as (
     select * from {{ ref('int_counted_orders') }}
     where
         is_purchase
-        and customer_id <> 'anonymous'
+        and {{ is_person() }}
 
 ),
 

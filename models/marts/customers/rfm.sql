@@ -10,7 +10,7 @@ as_of_date as (
 orders as (
 
     select * from {{ ref('int_counted_orders') }}
-    where customer_id <> 'anonymous'
+    where {{ is_person() }}
 
 ),
 

@@ -21,6 +21,12 @@ this_run as (
 
 ),
 
+loads as (
+
+    select * from {{ ref('stg_loads') }}
+
+),
+
 rejected_rows as (
 
     select * from {{ ref('stg_rejected_rows') }}
@@ -65,10 +71,21 @@ order_totals as (
         sum(line_count) as order_lines,
         count(*) as orders,
         count(*) filter (where is_purchase) as purchases,
-        count(distinct customer_id) filter (where is_purchase and customer_id <> 'anonymous')
+        count(distinct customer_id) filter (where is_purchase and {{ is_person() }})
             as customers
 
     from orders
+    group by source
+
+),
+
+delivery_totals as (
+
+    select
+        source,
+        timezone('UTC', max(loaded_at)) as newest_delivery_at
+
+    from loads
     group by source
 
 ),
@@ -106,6 +123,7 @@ final as (
         timezone('UTC', current_timestamp) as built_at,
 
         ---------- what it holds of the source
+        delivery_totals.newest_delivery_at,
         order_totals.newest_order_at,
         coalesce(order_totals.order_lines, 0)::bigint as order_lines,
         coalesce(order_totals.orders, 0)::bigint as orders,
@@ -135,6 +153,7 @@ final as (
     cross join this_run
     cross join as_of_date
     cross join active_days
+    left join delivery_totals on sources.source = delivery_totals.source
     left join order_totals on sources.source = order_totals.source
     left join rejected_totals on sources.source = rejected_totals.source
     left join observation_starts on sources.source = observation_starts.source

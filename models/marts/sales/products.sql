@@ -49,7 +49,7 @@ product_buyers as (
     from order_lines
     where
         is_sold
-        and customer_id <> 'anonymous'
+        and {{ is_person() }}
     group by product_id, customer_id
 
 ),

@@ -21,7 +21,7 @@ final as (
         count(*)::integer as orders,
         count(*) filter (where is_purchase)::integer as purchases,
         count(distinct customer_id) filter (
-            where is_purchase and customer_id <> 'anonymous'
+            where is_purchase and {{ is_person() }}
         )::integer
             as customers,
         sum(units)::decimal(18, 4) as units,

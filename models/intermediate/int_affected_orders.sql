@@ -1,0 +1,166 @@
+-- Orders whose facts may differ from those of the last build. Empty where all is built anew: nobody
+-- reads it then.
+{% if not is_affected_build() -%}
+
+    select null::varchar as order_id
+    where false
+{%- else -%}
+    with changed_loads as (
+
+        select * from {{ ref('stg_loads') }}
+        where is_changed
+
+    ),
+
+    -- not staging, which hides the loads that were superseded in this very run
+    order_lines as (
+
+        select * from {{ source('raw', 'order_lines') }}
+
+    ),
+
+    last_order_lines as (
+
+        select * from {{ source('last_build', 'fct_order_lines') }}
+
+    ),
+
+    last_orders as (
+
+        select * from {{ source('last_build', 'fct_orders') }}
+
+    ),
+
+    last_lines_without_rate as (
+
+        select * from {{ source('last_intermediate_build', 'int_order_lines_without_rate') }}
+
+    ),
+
+    last_products as (
+
+        select * from {{ source('last_build', 'dim_products') }}
+
+    ),
+
+    products as (
+
+        select * from {{ ref('int_products') }}
+
+    ),
+
+    line_kinds as (
+
+        select * from {{ ref('int_product_line_kinds') }}
+
+    ),
+
+    product_terms as (
+
+        select
+            coalesce(products.product_id, line_kinds.product_id) as product_id,
+            products.unit_cost,
+            products.category,
+            products.department,
+            products.product_type,
+            products.brand,
+            coalesce(line_kinds.line_kind, 'merchandise') as line_kind
+        from products
+        full join line_kinds on products.product_id = line_kinds.product_id
+
+    ),
+
+    -- a line's cost, margin rate and kind come from its product where it has none of its own, and
+    -- so does the item that it is in a basket
+    products_of_new_terms as (
+
+        select product_id
+        from last_products
+        left join product_terms using (product_id)
+        where
+            last_products.unit_cost is distinct from product_terms.unit_cost
+            or last_products.category is distinct from product_terms.category
+            or last_products.department is distinct from product_terms.department
+            or last_products.product_type is distinct from product_terms.product_type
+            or last_products.brand is distinct from product_terms.brand
+            or last_products.line_kind
+            <> coalesce(product_terms.line_kind, 'merchandise')
+
+    ),
+
+    affected_orders as (
+
+        select source || ':' || order_id as order_id
+        from order_lines
+        where load_id in (select load_id from changed_loads)
+
+        union
+
+        select order_id
+        from last_order_lines
+        where product_id in (select product_id from products_of_new_terms)
+
+        union
+
+        -- a rate, or the order returned, may have come since
+        select order_id from last_lines_without_rate
+
+        union
+
+        -- a new list says of every order of its source whether it is gone
+        select order_id
+        from last_orders
+        where source in (
+            select source from changed_loads
+            where entity = 'order_lines' and is_full_list
+        )
+
+    )
+    {%- if var('reporting_currency') -%}
+        ,
+
+        exchange_rates as (
+
+            select * from {{ ref('int_daily_exchange_rates') }}
+
+        ),
+
+        orders_of_new_rates as (
+
+            select last_order_lines.order_id
+            from last_order_lines
+            left join last_orders
+                on last_order_lines.returned_order_id = last_orders.order_id
+            left join exchange_rates
+                on
+                    last_order_lines.currency = exchange_rates.currency
+                    and coalesce(last_orders.order_date, last_order_lines.order_date)
+                    = exchange_rates.on_date
+            where
+                last_order_lines.currency <> '{{ var("reporting_currency") }}'
+                and exists (
+                    select 1 from changed_loads
+                    where entity = 'exchange_rates'
+                )
+                and last_order_lines.exchange_rate is distinct from exchange_rates.rate
+
+        ),
+
+        -- a return takes the rate of its order's date
+        returns_of_affected_orders as (
+
+            select order_id
+            from last_order_lines
+            where returned_order_id in (select order_id from affected_orders)
+
+        )
+    {%- endif %}
+
+    select order_id from affected_orders
+    {%- if var('reporting_currency') %}
+        union
+        select order_id from orders_of_new_rates
+        union
+        select order_id from returns_of_affected_orders
+    {%- endif %}
+{%- endif %}
