@@ -1,9 +1,8 @@
 """A Prefect server for the length of one refresh, for those who run none of their own."""
 
 import atexit
-import ctypes
 import os
-import signal
+import secrets
 import socket
 import subprocess
 import sys
@@ -12,20 +11,24 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from flows.parent_process import end_with_parent
+
 _STARTUP_SECONDS = 150.0  # a small, busy machine needs most of a minute
-_PR_SET_PDEATHSIG = 1
 
 
 class PrefectServerError(Exception):
     """The temporary Prefect server did not come up."""
 
 
-def start_prefect_server(home: Path) -> str:
+def start_prefect_server(home: Path, keep_days: int = 30) -> str:
     """Run a Prefect server on loopback for as long as this process lives; returns its API address.
 
-    Its database lies under `home`. Sets PREFECT_HOME and PREFECT_API_URL for this process:
-    Prefect reads them when it is imported, so call this before importing anything that imports
-    Prefect. Where PREFECT_API_URL is set already, that server is used and none is started.
+    Its database lies under `home` and forgets runs older than `keep_days`. Only processes that
+    inherit this one's environment may ask it: the API asks for a password made here.
+
+    Sets PREFECT_HOME, PREFECT_API_URL and the password for this process: Prefect reads them when it
+    is imported, so call this before importing anything that imports Prefect. Where PREFECT_API_URL
+    is set already, that server is used and none is started.
 
     Prefect's own temporary server would outlive a killed run; ours dies with the process that
     started it, and only after Prefect has sent its last log lines (exit handlers run last in,
@@ -38,11 +41,17 @@ def start_prefect_server(home: Path) -> str:
         return url
     home.mkdir(parents=True, exist_ok=True)
     port = _free_port()
+    password = f"regulars:{secrets.token_hex(16)}"
     url = f"http://127.0.0.1:{port}/api"
     os.environ |= {
         "PREFECT_HOME": str(home),
+        "PREFECT_API_AUTH_STRING": password,
+        "PREFECT_SERVER_API_AUTH_STRING": password,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_UI_ENABLED": "false",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(keep_days * 86_400),
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{keep_days}D",
     }
     log_path = home / "server.log"
     with log_path.open("w") as log:
@@ -55,7 +64,7 @@ def start_prefect_server(home: Path) -> str:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # an interrupt is for us: the server must see the run end
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+            preexec_fn=end_with_parent,
         )
     atexit.register(_stop, server)
     _wait_until_healthy(server, url, log_path)
@@ -76,11 +85,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _end_with_parent() -> None:
-    """Ask the kernel to end this process when its parent dies, however it dies (Linux)."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _wait_until_healthy(server: subprocess.Popen[bytes], url: str, log_path: Path) -> None:

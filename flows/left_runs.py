@@ -1,0 +1,94 @@
+"""Runs that Prefect believes to be running, though their process is gone: a kill leaves no word.
+
+Each run holds a lock on a file of its own for as long as its process lives; the kernel lets go of
+it however the process ends. So a run whose file is there and not locked has died, and is closed.
+"""
+
+import fcntl
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.context import FlowRunContext
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
+
+logger = logging.getLogger(__name__)
+_ENDED = "the process ended without a word (killed?)"
+
+
+@contextmanager
+def this_run_is_alive(folder: Path) -> Iterator[None]:
+    """Close the runs that died, and show until the end of the block that this one lives.
+
+    Outside of a flow run nothing happens.
+
+    Args:
+        folder: where the runs of one warehouse keep their locks; made where it is not there.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    close_left_runs(folder)
+    name = str(context.flow_run.id)
+    new, path = folder / f".{name}", folder / name
+    with new.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        new.rename(path)  # never there without its lock
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def close_left_runs(folder: Path) -> int:
+    """Mark as crashed the runs, and their tasks, whose process is gone; returns how many live."""
+    alive = 0
+    for path in sorted(folder.glob("[!.]*")):
+        try:
+            with path.open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            alive += 1
+            continue
+        except FileNotFoundError:  # it has just ended well
+            continue
+        try:
+            with get_client(sync_client=True) as client:
+                _close(client, UUID(path.name))
+        except Exception:
+            logger.warning("run %s died and could not be closed", path.name, exc_info=True)
+        else:
+            path.unlink(missing_ok=True)
+    return alive
+
+
+def _close(client: SyncPrefectClient, flow_run_id: UUID) -> None:
+    try:
+        flow_run = client.read_flow_run(flow_run_id)
+    except ObjectNotFound:  # of another server, or pruned
+        return
+    if flow_run.state is None or not flow_run.state.is_final():
+        client.set_flow_run_state(flow_run_id, Crashed(message=_ENDED), force=True)
+    unfinished = TaskRunFilter(
+        state=TaskRunFilterState(
+            type=TaskRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
+        )
+    )
+    runs = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
+    while found := client.read_task_runs(flow_run_filter=runs, task_run_filter=unfinished):
+        for task_run in found:
+            client.set_task_run_state(task_run.id, Crashed(message=_ENDED), force=True)

@@ -1,0 +1,77 @@
+"""Runs of dead processes are closed; runs of living ones are left alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+from flows.left_runs import close_left_runs
+
+RUN = """
+import sys, time
+from pathlib import Path
+from prefect import flow, task
+from prefect.context import FlowRunContext
+from flows.left_runs import this_run_is_alive
+
+@task
+def work():
+    time.sleep(1)  # Prefect hears of a task's start within a second
+    print(FlowRunContext.get().flow_run.id, flush=True)
+    time.sleep(600)
+
+@flow
+def refresh():
+    with this_run_is_alive(Path(sys.argv[1])):
+        work()
+
+refresh()
+"""
+
+
+@pytest.fixture
+def running(prefect_api: str, tmp_path: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PREFECT_API_URL": prefect_api},
+    )
+
+
+def test_only_a_dead_run_is_closed(
+    prefect_api: str, running: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    assert running.stdout
+    run_id = UUID(running.stdout.readline().strip())
+    runs = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
+    # Prefect was imported here before the server was up.
+    ours = {
+        PREFECT_API_URL: prefect_api,
+        PREFECT_API_AUTH_STRING: os.environ["PREFECT_API_AUTH_STRING"],
+    }
+    with temporary_settings(ours), get_client(sync_client=True) as client:
+        close_left_runs(tmp_path)
+        assert client.read_flow_run(run_id).state_name == "Running"
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        running.stdout.close()
+        deadline = time.monotonic() + 20
+        while not (tasks := client.read_task_runs(flow_run_filter=runs)):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert [one.state_name for one in tasks] == ["Running"]
+        close_left_runs(tmp_path)
+        assert client.read_flow_run(run_id).state_name == "Crashed"
+        assert [one.state_name for one in client.read_task_runs(flow_run_filter=runs)] == [
+            "Crashed"
+        ]
+    assert list(tmp_path.iterdir()) == []
