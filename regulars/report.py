@@ -1,6 +1,7 @@
 """Tables that several commands print: of deliveries, and of the published file."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from flows.audit import Audit
 from flows.load.loader import Delivery
 from regulars.terminal import count, money, percent, plain_table, visible
 
@@ -165,6 +167,51 @@ def rejected_rows(
     ).fetchall()
     for file, column, reason, number, first_line in rows:
         table.add_row(*map(visible, (file, column, reason)), count(number), count(first_line))
+    return table
+
+
+def silent_sources(
+    connection: duckdb.DuckDBPyConnection, days: int, now: datetime
+) -> list[tuple[str, int]]:
+    """Sources without a new file for `days` days or more, with the number of days.
+
+    A version that an earlier release published does not know when its files came.
+    """
+    if not one(
+        connection,
+        "select 1 from duckdb_columns() where schema_name = 'marts' and table_name = 'about' "
+        "and column_name = 'newest_delivery_at'",
+    ):
+        return []
+    rows = connection.execute(
+        """
+        select source, datediff('day', newest_delivery_at, timezone('UTC', $now::timestamptz))
+        from marts.about
+        where newest_delivery_at <= timezone('UTC', $now::timestamptz) - to_days($days)
+        order by source
+        """,
+        {"now": now, "days": days},
+    ).fetchall()
+    return [(source, silent) for source, silent in rows]
+
+
+def failed_tests(audit: Audit) -> Table:
+    """Tests that failed or warn, with their failing rows and the table that shows them."""
+    table = plain_table("Failed tests", "model", "rows", "shown in", numbers=["rows"])
+    for test in audit.failed_tests[:_ROWS_SHOWN]:
+        name = test.name if test.status == "fail" else f"{test.name} ({test.status})"
+        table.add_row(
+            *map(visible, (name, test.model)), count(test.failing_rows), test.rows_table or "–"
+        )
+    return table
+
+
+def findings(audit: Audit) -> Table:
+    """What the quality gates found, stops first."""
+    table = plain_table("Findings", "")
+    stops_first = sorted(audit.findings, key=lambda finding: finding[0] != "stop")
+    for severity, text in stops_first[:_ROWS_SHOWN]:
+        table.add_row(severity, visible(text))
     return table
 
 

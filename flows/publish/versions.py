@@ -6,6 +6,7 @@ switched folder is seen at once where a replaced file is not (DECISIONS.md, Publ
 
 import os
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 FILE_NAME = "regulars.duckdb"
@@ -50,6 +51,13 @@ def current_version(warehouse: Path) -> str | None:
     return link.readlink().name if link.is_symlink() else None
 
 
+def version_before(warehouse: Path) -> str | None:
+    """The newest kept version before the current one; None where there is none."""
+    current = current_version(warehouse)
+    earlier = [one for one in versions(warehouse) if current is not None and one < current]
+    return earlier[-1] if earlier else None
+
+
 def unfinished_folder(warehouse: Path, version: str) -> Path:
     """A new, empty folder to build a version in; leftovers of an interrupted publish go."""
     remove_unfinished(warehouse)
@@ -87,13 +95,34 @@ def switch_to(warehouse: Path, version: str) -> None:
     sync_folder(warehouse)
 
 
-def remove_old_versions(warehouse: Path, keep: int) -> list[str]:
-    """Remove all but the newest `keep` versions, never the current one; returns those removed.
+def published_at(warehouse: Path, version: str) -> datetime:
+    """When a version was written, in UTC."""
+    written = (version_folder(warehouse, version) / FILE_NAME).stat().st_mtime
+    return datetime.fromtimestamp(written, UTC)
 
-    Readers that hold a removed file open keep reading it: the file goes when they close it.
+
+def remove_old_versions(
+    warehouse: Path, keep: int, keep_days: int = 0, now: datetime | None = None
+) -> list[str]:
+    """Remove versions beyond the newest `keep` that are older than `keep_days`; returns them.
+
+    Both must hold: a day of many refreshes pushes no good version out, and a month without one
+    removes none. The current version always stays, a rolled-back one too. Readers that hold a
+    removed file open keep reading it: the file goes when they close it.
+
+    Args:
+        warehouse: the warehouse folder.
+        keep: at least 1.
+        keep_days: 0: the number alone decides.
+        now: the moment that age is counted from; None: now.
     """
+    oldest = (now or datetime.now(UTC)) - timedelta(days=keep_days)
     current = current_version(warehouse)
-    removed = [version for version in versions(warehouse)[:-keep] if version != current]
+    removed = [
+        version
+        for version in versions(warehouse)[:-keep]
+        if version != current and (not keep_days or published_at(warehouse, version) < oldest)
+    ]
     for version in removed:
         remove_version(warehouse, version)
     return removed

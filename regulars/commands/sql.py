@@ -49,6 +49,10 @@ def sql(
             show_default=f"{_ROWS_SHOWN} in tables, else all",
         ),
     ] = None,
+    audit: Annotated[
+        bool,
+        typer.Option("--audit", help="Ask instead what the last refresh found wrong."),
+    ] = False,
     config: options.Config = None,
     warehouse: options.Warehouse = None,
 ) -> None:
@@ -65,15 +69,17 @@ def sql(
       regulars sql "select segment, count(*) from rfm group by all"
       regulars sql --format csv "from cross_sell_rules order by rank" > rules.csv
       regulars sql --file churn.sql --format json | jq .
+      regulars sql --audit "from failed_tests"
     """
     text = _query_text(query, file)
 
     import duckdb
 
-    from regulars.reading import load_or_fail, open_published
+    from regulars.reading import load_or_fail, open_audit, open_published
 
     settings = load_or_fail(config, {"warehouse": warehouse})
-    with open_published(settings.warehouse) as connection:
+    opened = open_audit if audit else open_published
+    with opened(settings.warehouse) as connection:
         try:
             result = connection.execute(text)
             if not result or result.description is None:

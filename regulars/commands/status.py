@@ -1,16 +1,27 @@
 """`regulars status`: what is published, and how it came about."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.console import Console
 from rich.markup import escape
 
 from regulars import options
-from regulars.terminal import plain_table, program, screen, shown
+from regulars.terminal import plain_table, program, screen, shown, visible
 
 
 def status(config: options.Config = None, warehouse: options.Warehouse = None) -> None:
-    """Show what is published: version, as-of date, sources, rejected rows, last runs."""
-    from flows.publish.versions import NothingPublishedError, published_file, versions
+    """Show what is published: version, as-of date, sources, rejected rows, last runs.
+
+    Also whether a refresh is running, what the last one found wrong (failed
+    tests, nights that look like a broken feed), and sources that fell silent.
+    """
+    from flows.publish.versions import (
+        NothingPublishedError,
+        current_version,
+        published_file,
+        versions,
+    )
     from flows.runs import last_failure
     from regulars import report
     from regulars.reading import load_or_fail, open_published
@@ -21,6 +32,7 @@ def status(config: options.Config = None, warehouse: options.Warehouse = None) -
         console.print("[yellow]A refresh is running now.[/yellow]")
     if failure := last_failure(settings.warehouse):
         console.print(f"[red]The last refresh ({failure[0]}) failed:[/red] {escape(failure[1])}\n")
+    _print_audit(console, settings.warehouse)
     try:
         path = published_file(settings.warehouse)
     except NothingPublishedError:
@@ -41,13 +53,43 @@ def status(config: options.Config = None, warehouse: options.Warehouse = None) -
         facts.add_row("version", f"{version}, built {built_at}")
         facts.add_row("as of", f"{as_of_date}: nothing dated on or after it is counted")
         facts.add_row("size", megabytes(path))
-        facts.add_row("kept", ", ".join(versions(settings.warehouse)))
+        kept = versions(settings.warehouse)
+        facts.add_row("kept", ", ".join(kept))
+        if (current := current_version(settings.warehouse)) != kept[-1]:
+            facts.add_row("rolled back", f"readers see {current}, the newest is {kept[-1]}")
         tables = [facts, report.sources(connection), report.rejected_rows(connection)]
         tables.append(report.runs(connection))
+        silent = report.silent_sources(connection, settings.gates.silent_days, datetime.now(UTC))
     for table in tables:
         if table.row_count:
             console.print(table)
             console.print()
+    for source, days in silent:
+        console.print(
+            f"[yellow]{escape(visible(source))}[/yellow] delivered nothing new for {days} days."
+        )
+
+
+def _print_audit(console: Console, warehouse: Path) -> None:
+    """What the last refresh found wrong, and how to look at it; it is private to its user."""
+    import duckdb
+
+    from flows.audit import read_audit
+    from regulars import report
+
+    try:
+        audit = read_audit(warehouse)
+    except (OSError, duckdb.Error):
+        return
+    if audit is None:
+        return
+    for table in (report.failed_tests(audit), report.findings(audit)):
+        if table.row_count:
+            console.print(table)
+            console.print()
+    shown_in = next((test.rows_table for test in audit.failed_tests if test.rows_table), None)
+    query = f"from {shown_in}" if shown_in else "from findings"
+    console.print(f'Look closer: {program()} sql --audit "{escape(query)}"\n', soft_wrap=True)
 
 
 def megabytes(path: Path) -> str:
