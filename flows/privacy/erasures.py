@@ -1,0 +1,348 @@
+"""What forgetting a person does to the raw tables, now and at every later load.
+
+Rows that hold money stay, under the member `erased`; all other rows of a person go. Who was
+forgotten is known by keyed hashes only, which every new delivery is held against.
+"""
+
+import hmac
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+
+from flows.load.contract import ENTITIES
+from flows.load.mapping import EntityMapping, Mapping
+
+ERASED: Final = "erased"  # instead of a customer's id in raw; macros/members.sql knows it too
+ID_COLUMNS: Final = ("customer_id", "referred_by")
+
+# Entities whose rows hold money: they stay, less the columns named here.
+_KEPT: Final[dict[str, tuple[str, ...]]] = {
+    "order_lines": (),
+    "coupon_redemptions": (),
+    "costs": (),
+    "interactions": ("cause",),
+}
+_ORDER_ID_COLUMNS: Final = ("order_id", "returned_order_id")
+_BATCH: Final = 10_000
+MINIMUM_TRAIT: Final = 6  # characters of a name or number that can be told inside other text
+_Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Erased:
+    """Rows of people who are forgotten.
+
+    Attributes:
+        deleted: rows that went.
+        kept: rows that stayed, with their money, under the member `erased`.
+    """
+
+    deleted: int = 0
+    kept: int = 0
+
+    def __add__(self, other: "Erased") -> "Erased":
+        return Erased(self.deleted + other.deleted, self.kept + other.kept)
+
+
+def keeps_rows(entity: str) -> bool:
+    """Whether rows of this entity stay when their customer is forgotten."""
+    return entity in _KEPT or "customer_id" not in ENTITIES[entity].columns
+
+
+def columns_of_persons(entity: str) -> tuple[str, ...]:
+    """Columns of kept rows that tell of their customer, and do not stay."""
+    names = ("customer_id", *_KEPT.get(entity, ()))
+    return names if "customer_id" in ENTITIES[entity].columns else ()
+
+
+def makes_order_ids_of_customers(entity: EntityMapping) -> bool:
+    """Whether an entity's order ids hold the customer's id, for lack of ids of their own."""
+    if isinstance(entity.columns, str):
+        return False
+    order, customer = (entity.columns.get(name) for name in ("order_id", "customer_id"))
+    return bool(order and customer and set(order.origins) & set(customer.origins))
+
+
+def erasure_key(connection: duckdb.DuckDBPyConnection) -> bytes:
+    """Return the secret key of the hashes; the first call makes it."""
+    row = connection.execute("select hash_key from state.erasure_key").fetchone()
+    if row is not None:
+        return bytes(row[0])
+    key = secrets.token_bytes(32)
+    connection.execute("insert into state.erasure_key values (?)", [key])
+    return key
+
+
+def customer_hash(key: bytes, source: str, customer_id: str) -> str:
+    """Return the keyed hash of a source's own customer id, in hexadecimal."""
+    return _hash(key, f"{source}:{customer_id}")
+
+
+def withhold_erased(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, entity: str, load_id: int
+) -> int:
+    """Take people who were forgotten out of a delivery that is in raw, rejected rows included.
+
+    To be called in the transaction of the load, once all its rows are in raw.
+
+    Returns:
+        The rows that went: of the delivery's records so many fewer are loaded, and so many more
+        skipped.
+    """
+    hashes = {
+        row[0]
+        for row in connection.execute("select customer_hash from state.erased_customers").fetchall()
+    }
+    if not hashes:
+        return 0
+    key = erasure_key(connection)
+
+    def is_erased(customer_id: str) -> bool:
+        return customer_hash(key, mapping.source, customer_id) in hashes
+
+    def names_erased(text: str) -> bool:
+        return any(map(is_erased, ids_in(text)))
+
+    _empty(connection, _naming(connection, mapping.source, names_erased, load_id))
+    if "customer_id" not in ENTITIES[entity].columns:
+        return 0
+    names = [name for name in ID_COLUMNS if name in ENTITIES[entity].columns]
+    found = {
+        one
+        for name in names
+        for (one,) in connection.execute(
+            f"select distinct {name} from raw.{entity} where load_id = ? and {name} is not null",
+            [load_id],
+        ).fetchall()
+        if one == ERASED or is_erased(one)
+    }
+    if not found:
+        return 0
+    return erase_rows(connection, mapping, entity, found, load_id).deleted
+
+
+def erase_rows(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    entity: str,
+    customer_ids: Iterable[str],
+    load_id: int | None = None,
+) -> Erased:
+    """Take people out of one raw table.
+
+    Args:
+        connection: to the file that is built.
+        mapping: their source.
+        entity: an entity with customers.
+        customer_ids: the source's own ids.
+        load_id: of one delivery only; None: of all, whose counts in raw.loads are put right.
+    """
+    contract = ENTITIES[entity]
+    scope = "source = $source and ($load_id is null or load_id = $load_id)"
+    values: _Values = {
+        "source": mapping.source,
+        "load_id": load_id,
+        "ids": sorted(set(customer_ids)),
+    }
+    of_them = f"{scope} and customer_id in (select unnest($ids))"
+    if "referred_by" in contract.columns:
+        connection.execute(
+            f"update raw.{entity} set referred_by = null "
+            f"where {scope} and referred_by in (select unnest($ids))",
+            values,
+        )
+    if entity not in _KEPT:
+        return Erased(deleted=_delete(connection, entity, of_them, values))
+    deleted = 0
+    if entity == "interactions":  # only a compensation is money
+        gone = f"{of_them} and coalesce(compensation_amount, 0) = 0"
+        deleted = _delete(connection, entity, gone, values)
+    stated = mapping.entities.get(entity)
+    if stated is not None and makes_order_ids_of_customers(stated):
+        _hide_order_ids(connection, mapping.source, entity, of_them, values)
+    if entity == "coupon_redemptions":
+        _part_redemptions(connection, of_them, values)
+    emptied = "".join(f", {name} = null" for name in _KEPT[entity])
+    kept = _count(
+        connection,
+        f"update raw.{entity} set customer_id = '{ERASED}'{emptied} "
+        f"where {of_them} and customer_id <> '{ERASED}'",
+        values,
+    )
+    return Erased(deleted, kept)
+
+
+def erase_rejected_rows(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    customer_ids: Sequence[str],
+    traits: Sequence[str],
+) -> list[tuple[int, str, int]]:
+    """Empty the rejected rows that name a person, whose reason stays.
+
+    Arguments and result as of `names_in_rejected_rows`.
+    """
+    theirs = names_in_rejected_rows(connection, source, customer_ids, traits)
+    _empty(connection, theirs)
+    return theirs
+
+
+def names_in_rejected_rows(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    customer_ids: Sequence[str],
+    traits: Sequence[str],
+) -> list[tuple[int, str, int]]:
+    """Find the rejected rows that name a person.
+
+    Args:
+        connection: to a work file.
+        source: the source.
+        customer_ids: the source's own ids; found where they stand as a field of their own.
+        traits: names, addresses, phone numbers of these people; found anywhere in the text, short
+            ones (under six characters) as a field of their own.
+
+    Returns:
+        Load, file and line of each.
+    """
+    fields = {*customer_ids, *(trait for trait in traits if len(trait) < MINIMUM_TRAIT)}
+    texts = [trait for trait in traits if len(trait) >= MINIMUM_TRAIT]
+
+    def names_them(text: str) -> bool:
+        return not fields.isdisjoint(ids_in(text)) or any(one in text for one in texts)
+
+    return _naming(connection, source, names_them, None)
+
+
+def ids_in(text: str) -> Iterator[str]:
+    """Yield what may be an id in a record's text: its fields, as a mapping might read them."""
+    fields = {
+        field.strip(" '\u00a0\u3000")
+        for pattern in (r'[,;\t|"\x1f{}\[\]:\r\n]+', r"\s+")
+        for field in re.split(pattern, text)
+    }
+    fields |= {re.sub(r"^([0-9]+)\.0+$", r"\1", field) for field in fields}  # `whole_number`
+    fields |= {field.upper() for field in fields} | {field.lower() for field in fields}
+    yield from fields - {""}
+
+
+def _naming(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    names_them: Callable[[str], bool],
+    load_id: int | None,
+) -> list[tuple[int, str, int]]:
+    """Find rejected rows by what their text names: load, file and line of each."""
+    found = connection.execute(
+        "select load_id, source_file, source_line, concat_ws(' ', raw_text, detail) "
+        "from raw.rejected_rows where source = $source and ($load_id is null or load_id = $load_id)"
+        " and coalesce(raw_text, detail) is not null",
+        {"source": source, "load_id": load_id},
+    )
+    theirs = []
+    while rows := found.fetchmany(_BATCH):
+        theirs += [(load, file, line) for load, file, line, text in rows if names_them(text)]
+    return theirs
+
+
+def _empty(connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[int, str, int]]) -> None:
+    if rows:
+        connection.executemany(
+            "update raw.rejected_rows set raw_text = null, detail = null "
+            "where load_id = ? and source_file = ? and source_line = ?",
+            rows,
+        )
+
+
+def _delete(
+    connection: duckdb.DuckDBPyConnection, entity: str, condition: str, values: _Values
+) -> int:
+    """Delete rows; of whole loads, so that the counts in raw.loads stay true."""
+    if values["load_id"] is None:
+        connection.execute(
+            f"update raw.loads set rows_loaded = rows_loaded - gone.rows, "
+            f"rows_skipped = rows_skipped + gone.rows "
+            f"from (select load_id, count(*) as rows from raw.{entity} where {condition} "
+            f"group by load_id) as gone where loads.load_id = gone.load_id",
+            values,
+        )
+    return _count(connection, f"delete from raw.{entity} where {condition}", values)
+
+
+def _hide_order_ids(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    entity: str,
+    of_them: str,
+    values: _Values,
+) -> None:
+    """Replace order ids that hold a customer's id, the same one by the same text for ever.
+
+    So a newer delivery of the order still replaces the older.
+    """
+    key = erasure_key(connection)
+    names = [name for name in _ORDER_ID_COLUMNS if name in ENTITIES[entity].columns]
+    listed = " union ".join(f"select {name} from raw.{entity} where {of_them}" for name in names)
+    hidden = [
+        (order_id, f"{ERASED}-{_hash(key, f'order {source}:{order_id}')[:16]}")
+        for (order_id,) in connection.execute(listed, values).fetchall()
+        if order_id is not None and not order_id.startswith(f"{ERASED}-")
+    ]
+    if not hidden:
+        return
+    connection.execute("create or replace temp table hidden_orders (shown varchar, hidden varchar)")
+    connection.executemany("insert into hidden_orders values (?, ?)", hidden)
+    for other in ENTITIES.values():
+        for name in _ORDER_ID_COLUMNS:
+            if name in other.columns:
+                connection.execute(
+                    f"update raw.{other.name} set {name} = hidden_orders.hidden from hidden_orders "
+                    f"where source = ? and {name} = hidden_orders.shown",
+                    [source],
+                )
+    connection.execute("drop table hidden_orders")
+
+
+def _part_redemptions(connection: duckdb.DuckDBPyConnection, of_them: str, values: _Values) -> None:
+    """Give each redemption a fraction of its second of its own, the same one for ever.
+
+    The customer is part of its key: two people's redemptions of one coupon at one moment would
+    become one, and its money be lost.
+    """
+    moments = connection.execute(
+        f"select distinct coupon_id, customer_id, redeemed_at from raw.coupon_redemptions "
+        f"where {of_them} and customer_id <> '{ERASED}'",
+        values,
+    ).fetchall()
+    if not moments:
+        return
+    key = erasure_key(connection)
+    parts = [
+        (coupon, customer, at, int(_hash(key, f"{coupon} {customer} {at.isoformat()}"), 16) % 10**6)
+        for coupon, customer, at in moments
+    ]
+    connection.execute(
+        "create or replace temp table moments "
+        "(coupon varchar, member varchar, moment timestamptz, part bigint)"
+    )
+    connection.executemany("insert into moments values (?, ?, ?, ?)", parts)
+    connection.execute(
+        f"update raw.coupon_redemptions "
+        f"set redeemed_at = date_trunc('second', moment) + to_microseconds(part) from moments "
+        f"where {of_them} and coupon_id = coupon and customer_id = member and redeemed_at = moment",
+        values,
+    )
+    connection.execute("drop table moments")
+
+
+def _hash(key: bytes, text: str) -> str:
+    return hmac.digest(key, text.encode(), "sha256").hex()
+
+
+def _count(connection: duckdb.DuckDBPyConnection, sql: str, values: _Values) -> int:
+    row = connection.execute(sql, values).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,602 @@
+"""Take people out of the files of the landing folder, so that no later load finds them there.
+
+A record that is a person's alone goes. A record that holds money stays: it names `erased` instead
+of the person, and of its other fields only those that the money needs keep their value. All other
+records stay as they are, byte for byte.
+"""
+
+import codecs
+import hashlib
+import json
+import mmap
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from flows.load.contract import ENTITIES
+from flows.load.entity_query import compose
+from flows.load.landing import LandingError, content_sha256, find_files, joint_sha256
+from flows.load.mapping import BY_NAME, Column, EntityMapping, FileFormat, Join, Mapping
+from flows.load.reading import Reading, Workspace, read_file
+from flows.load.records import LINE, Lines, Record, split_records
+from flows.privacy.erasures import (
+    ERASED,
+    ID_COLUMNS,
+    MINIMUM_TRAIT,
+    columns_of_persons,
+    keeps_rows,
+    makes_order_ids_of_customers,
+)
+from flows.publish.versions import sync_folder
+
+_SEARCHED_ENCODINGS: Final = ("utf-8", "gb18030", "utf-16-le")
+_NOTHING: Final = hashlib.sha256().hexdigest()  # of an empty file, which no reader takes
+_SUFFIX: Final = ".forgetting"
+_BATCH_ROWS: Final = 100_000
+_UNDECODABLE: Final = 0xDC00  # as flows/load/records.py marks bytes that are not text
+
+
+def _restore_undecodable(error: UnicodeError) -> tuple[bytes, int]:
+    """Encode what `regulars.keep` decoded as the bytes that it was."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return bytes(ord(character) - _UNDECODABLE for character in text), error.end
+
+
+codecs.register_error("regulars.restore", _restore_undecodable)
+
+
+class LandingChangedError(Exception):
+    """A file changed while it was rewritten; it was left as it is."""
+
+
+@dataclass(frozen=True)
+class _Rewritten:
+    """A file written anew beside the old one, whose place it does not have yet."""
+
+    path: Path
+    new: Path
+    old_size: int
+    old_mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """A source's files without some people, written beside the old ones.
+
+    Attributes:
+        rewritten: the files, relative to the landing folder.
+        files: the same, to be put in their places or discarded.
+        left: what still holds them, or may, and why it was left as it is.
+        new_hashes: (entity, hash of the content as loaded) to the hash of the content now.
+        new_ids: ids that stand in the files instead of the people's, beside `erased`.
+    """
+
+    rewritten: tuple[str, ...]
+    files: tuple[_Rewritten, ...]
+    left: tuple[str, ...]
+    new_hashes: dict[tuple[str, str], str]
+    new_ids: tuple[str, ...]
+
+    def put_in_place(self) -> None:
+        """Let the new files take the places of the old ones, each in one rename.
+
+        Raises:
+            LandingChangedError: an old file changed meanwhile; it and those after it stay.
+        """
+        try:
+            for file in self.files:
+                now = file.path.stat()
+                if (now.st_size, now.st_mtime_ns) != (file.old_size, file.old_mtime_ns):
+                    raise LandingChangedError(f"{file.path} changed while it was rewritten")
+                file.new.replace(file.path)
+                sync_folder(file.path.parent)
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove the new files that did not take their places."""
+        for file in self.files:
+            file.new.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Use:
+    """One way in which a mapping reads a file: as an entity's own, or joined to one's own."""
+
+    entity: str
+    stated: EntityMapping
+    file_format: FileFormat
+    join: Join | None
+
+
+@dataclass
+class _Plan:
+    """What to do to one file.
+
+    Attributes:
+        reading: the file.
+        layout_format: how it is written.
+        keeps_records: whether its records hold money, or what is no person's.
+        id_columns: the file's columns that hold customer ids.
+        kept_columns: the columns that stay as they are in a person's record.
+        referral_columns: columns that name who brought somebody.
+        people: line of each record of a person, to the person's id in the source.
+        referrals: lines of others' records that name one of them.
+        rejected: lines of records that were rejected and name one of them; they go.
+    """
+
+    reading: Reading
+    keeps_records: bool = False
+    id_columns: set[str] = field(default_factory=set)
+    kept_columns: set[str] = field(default_factory=set)
+    referral_columns: set[str] = field(default_factory=set)
+    people: dict[int, str] = field(default_factory=dict)
+    referrals: set[int] = field(default_factory=set)
+    rejected: set[int] = field(default_factory=set)
+
+    @property
+    def is_needed(self) -> bool:
+        return bool(self.people or self.referrals or self.rejected)
+
+
+def rewrite_landing(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    landing: Path,
+    customer_ids: Sequence[str],
+    rejected: Iterable[tuple[int, str, int]],
+    traits: Sequence[str],
+    workspace: Workspace,
+) -> Rewriting:
+    """Take people out of all files of a source.
+
+    Each file is written anew beside the old one and takes its place in one rename.
+
+    Args:
+        connection: to read files with; nothing is written.
+        mapping: the source.
+        landing: the folder that holds one folder for each source.
+        customer_ids: the source's own ids of the people.
+        rejected: load, file and line of rejected records that name them.
+        traits: their names, addresses and phone numbers: files that still hold one are `left`.
+        workspace: for temporary files.
+
+    Raises:
+        LandingError: a file that a mapping names cannot be read.
+    """
+    for leftover in (landing / mapping.source).rglob(f".*{_SUFFIX}"):
+        leftover.unlink()
+    uses = _uses(mapping, landing)
+    hashes = {path: content_sha256(path) for path in uses}
+    before = _joint_hashes(mapping, landing, hashes)
+    names = {
+        one: f"{ERASED}-{secrets.token_hex(4)}"
+        if any(makes_order_ids_of_customers(stated) for stated in mapping.entities.values())
+        else ERASED
+        for one in customer_ids
+    }
+    contents = dict(connection.execute("select load_id, content_sha256 from raw.loads").fetchall())
+    lines_rejected: dict[str, set[int]] = {}
+    for load_id, file, line in rejected:
+        if contents[load_id] in before.values():  # else the line is another's by now
+            lines_rejected.setdefault(file, set()).add(line)
+
+    left = _databases(mapping)
+    files: list[_Rewritten] = []
+    try:
+        for path, ways in uses.items():
+            if hashes[path] == _NOTHING:
+                continue
+            source_file = path.relative_to(landing).as_posix()
+            plan = _plan(connection, mapping, landing, path, ways, customer_ids, workspace)
+            plan.rejected = lines_rejected.get(source_file, set()) - plan.people.keys()
+            if not plan.is_needed:
+                continue
+            write = {"csv": _write_text, "json": _write_text, "parquet": _write_parquet}.get(
+                plan.reading.kind
+            )
+            if path.is_symlink():
+                left.append(
+                    f"{source_file}: a link; rewrite the file that it points at, {path.readlink()}"
+                )
+            elif write is None:
+                left.append(f"{source_file}: {plan.reading.kind} files are not rewritten")
+            else:
+                files.append(_write_beside(path, partial(write, plan, names)))
+                hashes[path] = content_sha256(files[-1].new)
+    except BaseException:
+        for done in files:
+            done.new.unlink()
+        raise
+    after = _joint_hashes(mapping, landing, hashes)
+    changed = {
+        (entity, before[entity, path]): new
+        for (entity, path), new in after.items()
+        if before[entity, path] != new
+    }
+    rewritten = tuple(one.path.relative_to(landing).as_posix() for one in files)
+    listed = {*rewritten, *(one.partition(":")[0] for one in left)}
+    left += [
+        f"{file}: holds a name, an address or a number of theirs"
+        for file in _files_with(landing, landing / mapping.source, traits)
+        if file not in listed
+    ]
+    new_ids = tuple(name for name in names.values() if name != ERASED)
+    return Rewriting(rewritten, tuple(files), tuple(left), changed, new_ids)
+
+
+# ---------- what is where
+
+
+def _uses(mapping: Mapping, landing: Path) -> dict[Path, list[_Use]]:
+    """Return the files of a source with all ways in which its mapping reads each."""
+    uses: dict[Path, list[_Use]] = {}
+    for name, stated in mapping.entities.items():
+        origins: list[tuple[tuple[str, ...], FileFormat, Join | None]] = [
+            (stated.files, stated.format, None),
+            *((join.files, join.format, join) for join in stated.join),
+        ]
+        for patterns, file_format, join in origins:
+            for path in find_files(landing, mapping.source, patterns or ()):
+                uses.setdefault(path, []).append(_Use(name, stated, file_format, join))
+    return uses
+
+
+def _joint_hashes(
+    mapping: Mapping, landing: Path, hashes: dict[Path, str]
+) -> dict[tuple[str, Path], str]:
+    """Return the hash under which raw.loads knows each file of each entity."""
+    joint = {}
+    for name, stated in mapping.entities.items():
+        partners = [
+            path for join in stated.join for path in find_files(landing, mapping.source, join.files)
+        ]
+        for path in find_files(landing, mapping.source, stated.files or ()):
+            joint[name, path] = joint_sha256([hashes[one] for one in (path, *partners)])
+    return joint
+
+
+def _databases(mapping: Mapping) -> list[str]:
+    return [
+        f"{name}: read from a database; remove them there too"
+        for name, stated in mapping.entities.items()
+        if "customer_id" in ENTITIES[name].columns
+        and not all((stated.files, *(join.files for join in stated.join)))
+    ]
+
+
+def _plan(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    landing: Path,
+    path: Path,
+    ways: Sequence[_Use],
+    customer_ids: Sequence[str],
+    workspace: Workspace,
+) -> _Plan:
+    def read(file: Path, file_format: FileFormat) -> Reading:
+        name = file.relative_to(landing).as_posix()
+        return read_file(connection, file, name, file_format, workspace)
+
+    plan = _Plan(read(path, ways[0].file_format))
+    for use in ways:
+        reading = read(path, use.file_format)
+        columns = _columns(use, reading)
+        for name in ID_COLUMNS:
+            if name not in columns or name not in ENTITIES[use.entity].columns:
+                continue
+            own = {one for origin in columns[name].origins if (one := _own_name(reading, origin))}
+            if not own:
+                continue
+            found = _lines(connection, mapping, reading, columns[name], customer_ids)
+            if name == "customer_id":
+                plan.id_columns |= own
+                plan.people |= found
+            else:
+                plan.referral_columns |= own
+                plan.referrals |= found.keys()
+        is_joined = bool(use.stated.join) and all(join.files for join in use.stated.join)
+        if use.join is None and is_joined and "customer_id" in columns:
+            # The customer of a record may stand in another file.
+            others = [
+                [
+                    read(file, join.format)
+                    for file in find_files(landing, mapping.source, join.files)
+                ]
+                for join in use.stated.join
+            ]
+            query = compose(
+                connection,
+                mapping,
+                ENTITIES[use.entity],
+                use.stated,
+                reading,
+                others,
+                datetime.now(UTC),
+            )
+            plan.people |= _lines_of(connection, query.judged, customer_ids)
+        if keeps_rows(use.entity):
+            plan.keeps_records = True
+            plan.kept_columns |= _columns_read(use, reading, columns)
+    plan.kept_columns -= plan.id_columns | plan.referral_columns
+    plan.referrals -= plan.people.keys()
+    return plan
+
+
+def _columns(use: _Use, reading: Reading) -> dict[str, Column]:
+    if use.stated.columns != BY_NAME and not isinstance(use.stated.columns, str):
+        return use.stated.columns
+    contract = ENTITIES[use.entity]
+    return {
+        name: Column.model_validate(name)
+        for name in (*contract.columns, "updated_at")
+        if reading.find(name)
+    }
+
+
+def _own_name(reading: Reading, name: str) -> str | None:
+    """Return the file's own spelling of a column that a mapping names, if it has it."""
+    prefix, _, rest = name.partition(".")
+    if (own := reading.find(name)) is not None:
+        return own
+    return reading.find(rest) if rest and prefix == PurePosixPath(reading.name).stem else None
+
+
+def _columns_read(use: _Use, reading: Reading, columns: dict[str, Column]) -> set[str]:
+    """Return the file's columns that an entity needs, but for those that tell of a person."""
+    personal = columns_of_persons(use.entity)
+    names = [
+        name
+        for target, column in columns.items()
+        if target not in personal
+        for name in (*column.origins, *(column.when.column if column.when else ()))
+    ]
+    names += [line.net_revenue for line in use.stated.header_lines]
+    if use.join is not None:
+        names += use.join.on.values()
+    else:
+        names += [name for join in use.stated.join for name in join.on]
+    return {own for name in names if (own := _own_name(reading, name))}
+
+
+def _lines(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    reading: Reading,
+    column: Column,
+    customer_ids: Sequence[str],
+) -> dict[int, str]:
+    """Find the records where a column, read as the mapping reads it, is one of the ids."""
+    alone = EntityMapping(files=("any",), columns={"customer_id": column})
+    query = compose(
+        connection, mapping, ENTITIES["customers"], alone, reading, (), datetime.now(UTC)
+    )
+    return _lines_of(connection, query.judged, customer_ids)
+
+
+def _lines_of(
+    connection: duckdb.DuckDBPyConnection, judged: str, customer_ids: Sequence[str]
+) -> dict[int, str]:
+    rows = connection.execute(
+        f"select {LINE}, customer_id from ({judged}) where customer_id in (select unnest($ids))",
+        {"ids": list(customer_ids)},
+    ).fetchall()
+    return {int(line): str(customer_id) for line, customer_id in rows}
+
+
+def _files_with(landing: Path, folder: Path, traits: Sequence[str]) -> Iterator[str]:
+    """Yield the files that hold one of these texts, in any encoding that a mapping may state."""
+    patterns = {
+        one.encode(encoding)
+        for one in traits
+        if len(one) >= MINIMUM_TRAIT
+        for encoding in _SEARCHED_ENCODINGS
+    }
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file() or path.stat().st_size == 0:
+            continue
+        with (
+            path.open("rb") as stream,
+            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            if any(content.find(pattern) >= 0 for pattern in patterns):
+                yield path.relative_to(landing).as_posix()
+
+
+# ---------- writing
+
+
+def _write_beside(path: Path, write: Callable[[Path], None]) -> _Rewritten:
+    """Write a file anew beside the old one, hidden from loads, with its owner and mode."""
+    new = path.with_name(f".{path.name}{_SUFFIX}")
+    before = path.stat()
+    try:
+        write(new)
+        shutil.copymode(path, new)
+        if (new.stat().st_uid, new.stat().st_gid) != (before.st_uid, before.st_gid):
+            os.chown(new, before.st_uid, before.st_gid)
+        with new.open("rb") as stream:
+            os.fsync(stream.fileno())
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    return _Rewritten(path, new, before.st_size, before.st_mtime_ns)
+
+
+def _write_text(plan: _Plan, names: dict[str, str], new: Path) -> None:
+    reading = plan.reading
+    if reading.layout is None:
+        raise LandingError(f"{reading.name} is no text file")
+    codec, mark = _codec(reading.path, reading.layout.encoding)
+    with (
+        Lines(reading.path, reading.layout.encoding) as old,
+        new.open("w", encoding=codec, errors="regulars.restore", newline="") as out,
+    ):
+        out.write(mark)
+        wanted = plan.people.keys() | plan.referrals | plan.rejected
+        line = 1
+        while text := old.next():
+            if line not in wanted:
+                out.write(text)
+                line += 1
+                continue
+            end = text[len(text.rstrip("\r\n")) :]
+            # One record, and where its quoting is broken the lines that were read in vain.
+            for record in split_records(old, [text], line, reading.layout, len(reading.types)):
+                line = record.line + 1 + _line_ends(record.text)
+                if record.line in plan.rejected:
+                    continue
+                if record.line in plan.people or record.line in plan.referrals:
+                    out.write(_new_record(plan, names, record, end))
+                else:
+                    out.write(record.text + end)
+        if out.tell() == 0:
+            out.write("\n")  # no record, and not the empty file that a broken feed would leave
+
+
+def _codec(path: Path, encoding: str) -> tuple[str, str]:
+    """Return how to write a file as it was written, and the mark that its reader took off it."""
+    with path.open("rb") as stream:
+        start = stream.read(3)
+    if encoding in ("utf-8", "utf-8-sig"):
+        return "utf-8", "\ufeff" if start == codecs.BOM_UTF8 else ""
+    if encoding == "utf-16":
+        codec = "utf-16-be" if start.startswith(codecs.BOM_UTF16_BE) else "utf-16-le"
+        is_marked = start.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE))
+        return codec, "\ufeff" if is_marked else ""
+    return "gb18030" if encoding == "gbk" else encoding, ""
+
+
+def _line_ends(text: str) -> int:
+    return text.count("\n") + text.replace("\r\n", "").count("\r")
+
+
+def _new_record(plan: _Plan, names: dict[str, str], record: Record, end: str) -> str:
+    """Return a person's record as it stays, with its line end; empty where it goes."""
+    is_persons = record.line in plan.people
+    if is_persons and not plan.keeps_records:
+        return ""
+    name = names.get(plan.people.get(record.line, ""), ERASED)
+    if plan.reading.kind == "json":
+        data = json.loads(record.text, parse_float=Decimal)
+        return _json_text(_prune(plan, data, name, is_persons, ())) + end
+    layout = plan.reading.layout
+    if layout is None or record.fields is None:
+        raise LandingError(f"line {record.line} of {plan.reading.name} is no record")
+    nothing = "" if layout.delimiter is not None else "-"  # runs of blanks hold no empty field
+    fields = []
+    for column, value in zip(plan.reading.types, record.fields, strict=True):
+        if is_persons and column in plan.id_columns:
+            fields.append(name)
+        elif column in plan.kept_columns or not (is_persons or column in plan.referral_columns):
+            fields.append(value)
+        else:
+            fields.append(nothing)
+    delimiter, quote = layout.delimiter or " ", layout.quote
+    if quote is None:
+        return delimiter.join(fields) + end
+    special = (delimiter, quote, "\r", "\n")
+    return (
+        delimiter.join(
+            f"{quote}{value.replace(quote, quote * 2)}{quote}"
+            if any(one in value for one in special)
+            else value
+            for value in fields
+        )
+        + end
+    )
+
+
+def _prune(plan: _Plan, data: Any, name: str, is_persons: bool, path: tuple[str, ...]) -> Any:
+    """Blank what does not stay in a JSON object; `path` leads to it."""
+    if not isinstance(data, dict):
+        return None
+    pruned: dict[str, Any] = {}
+    for key, value in data.items():
+        here = ".".join((*path, key))
+        inside = any(
+            one.startswith(f"{here}.")
+            for one in plan.kept_columns | plan.id_columns | plan.referral_columns
+        )
+        if is_persons and here in plan.id_columns:
+            pruned[key] = name
+        elif here in plan.kept_columns:
+            pruned[key] = value
+        elif inside and isinstance(value, dict):
+            pruned[key] = _prune(plan, value, name, is_persons, (*path, key))
+        elif not is_persons and here not in plan.referral_columns:
+            pruned[key] = value
+        else:
+            pruned[key] = None
+    return pruned
+
+
+def _json_text(value: Any) -> str:
+    """Write JSON with every digit of its numbers, which `json` alone cannot."""
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        members = (
+            f"{json.dumps(key, ensure_ascii=False)}: {_json_text(one)}"
+            for key, one in value.items()
+        )
+        return "{" + ", ".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_json_text, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _write_parquet(plan: _Plan, names: dict[str, str], new: Path) -> None:
+    dropped = plan.rejected if plan.keeps_records else plan.rejected | plan.people.keys()
+    with pq.ParquetFile(plan.reading.path) as old:
+        schema = pa.schema(
+            [one.with_nullable(True) for one in old.schema_arrow], old.schema_arrow.metadata
+        )
+        with pq.ParquetWriter(new, schema) as out:
+            row = 1  # numbers of rows count from 1, as lines do
+            for batch in old.iter_batches(_BATCH_ROWS):
+                rows = range(row, row + batch.num_rows)
+                row += batch.num_rows
+                table = pa.Table.from_batches([batch]).cast(schema)
+                for position, column in enumerate(schema):
+                    values = table.column(position)
+                    table = table.set_column(
+                        position, column, _new_values(plan, names, column, values, rows)
+                    )
+                out.write_table(table.filter(pa.array([one not in dropped for one in rows])))
+
+
+def _new_values(
+    plan: _Plan,
+    names: dict[str, str],
+    column: pa.Field,
+    values: pa.ChunkedArray,
+    rows: range,
+) -> pa.ChunkedArray:
+    """Return a column of a batch as it stays."""
+    nothing: Any = pa.scalar(None, column.type)
+    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    if column.name in plan.id_columns:
+        theirs = [names.get(plan.people.get(row, "")) for row in rows]
+        new = pa.array(theirs, column.type) if is_text else nothing
+        return pc.if_else(pa.array([one is not None for one in theirs]), new, values)
+    blanked = []
+    if column.name not in plan.kept_columns:
+        blanked = [row in plan.people for row in rows]
+    if column.name in plan.referral_columns:
+        blanked = [row in plan.referrals or row in plan.people for row in rows]
+    return pc.if_else(pa.array(blanked), nothing, values) if any(blanked) else values
