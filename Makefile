@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 SQLFLUFF := .venvs/sqlfluff
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format bench lock clean
+.PHONY: help setup demo test test-slow test-faults soak lint types format bench bench-nightly lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(VENV)/.installed ## make .venv from the lock file
 
@@ -26,6 +26,15 @@ demo: ## a real grocer's year, from order lines to the published warehouse (1.5 
 
 test: setup ## every test: pytest, and the dbt tests and unit tests that it drives
 	$(BIN)/pytest
+
+test-slow: setup ## longer runs of what `make test` samples: random nights, replays of whole years
+	$(BIN)/pytest -m slow
+
+test-faults: setup ## kill, starve and cut off refreshes at hundreds of moments (most of an hour)
+	$(BIN)/pytest -m faults tests/faults
+
+soak: setup ## four kinds of reader beside fifty publishes
+	$(BIN)/pytest -m soak tests/soak
 
 lint: setup $(SQLFLUFF)/.installed ## ruff and sqlfluff
 	$(BIN)/ruff check .
@@ -48,6 +57,9 @@ $(SQLFLUFF)/.installed: requirements/sqlfluff.lock
 
 bench: setup ## rows per second by stage, beside the same tables in hand-written SQL
 	$(BIN)/python -m benchmarks.refresh_stages --lines 10000000
+
+bench-nightly: setup ## a night with one day of new orders beside a full refresh
+	$(BIN)/python -m benchmarks.nightly --lines 10000000
 
 lock: setup ## resolve the lock files again (needs the package registry)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv

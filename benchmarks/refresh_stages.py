@@ -205,7 +205,8 @@ def time_refresh(folder: Path) -> Side:
     dbt_stage("marts", lambda: project.build(*refresh.MART_PATHS))
     dbt_stage("check", project.test)
     with _timed(side.seconds, "publish"):
-        refresh.publish.fn(warehouse, run_id, None, published_tables(project.manifest), None, [])
+        tables = published_tables(project.manifest)
+        refresh.publish.fn(warehouse, run_id, None, tables, None, None, [])
     settle(warehouse)
     side.peak_mebibytes = peak_mebibytes()
     with open_database(work_file(warehouse)) as connection:

@@ -7,11 +7,15 @@ a refresh ended, so it may be killed anywhere.
 """
 
 import errno
-import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
+
+from flows.file_copy import copy_file
 from flows.publish.versions import (
     current_version,
     remove_unfinished,
@@ -21,11 +25,44 @@ from flows.publish.versions import (
 )
 from flows.work_file import make_private, open_database, work_file, work_folder
 
-_FICLONE = 0x40049409  # Linux: share the blocks of another file
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_WORDS = tuple(os.strerror(code) for code in _FULL)  # DuckDB tells them in its messages
 
 
 class DiskFullError(Exception):
-    """There is no room for the copy that a refresh builds in."""
+    """There is no room for what a refresh writes."""
+
+
+@contextmanager
+def telling_of_a_full_disk(warehouse: Path) -> Iterator[None]:
+    """Turn any error that a full disk or a used-up quota caused into a DiskFullError.
+
+    It may hit anywhere: the record of the run, a load, a model, the published file.
+
+    Raises:
+        DiskFullError: says how much is free, after what failed has been thrown away.
+    """
+    try:
+        yield
+    except (OSError, duckdb.Error) as error:
+        if not _is_full_disk(error):
+            raise
+        free = shutil.disk_usage(warehouse).free
+        raise DiskFullError(
+            f"no room was left in {warehouse} ({free / 1e6:,.0f} MB are free again): a refresh "
+            "needs room for a copy of its work file and for one more version"
+        ) from error
+
+
+def _is_full_disk(error: BaseException | None) -> bool:
+    """Whether the error, or one that it came from, is a full disk: a failed undo may hide it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        if any(words in str(error) for words in _FULL_WORDS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def building_file(warehouse: Path) -> Path:
@@ -48,7 +85,7 @@ def begin_building(warehouse: Path, version: str) -> Path:
     _version_file(warehouse).write_text(version, encoding="utf-8")
     source = work_file(warehouse)
     try:
-        _clone(source, building_file(warehouse))
+        copy_file(source, building_file(warehouse))
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -105,13 +142,3 @@ def _building_folder(warehouse: Path) -> Path:
 
 def _version_file(warehouse: Path) -> Path:
     return _building_folder(warehouse) / "version"
-
-
-def _clone(source: Path, target: Path) -> None:
-    with source.open("rb") as read, target.open("wb") as write:
-        try:
-            fcntl.ioctl(write, _FICLONE, read.fileno())
-            return
-        except OSError:  # not on this file system
-            pass
-    shutil.copyfile(source, target)

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from flows.project import project_folder
+from flows.upgrade import FORMAT
 
 _ENGINES = ("duckdb", "dbt-core", "dbt-duckdb")
 
@@ -25,7 +26,7 @@ def build_fingerprint(connection: duckdb.DuckDBPyConnection, settings: Mapping[s
     """
     digest = hashlib.sha256()
     digest.update(json.dumps(dict(settings), sort_keys=True, default=str).encode())
-    digest.update(json.dumps([version(engine) for engine in _ENGINES]).encode())
+    digest.update(json.dumps([FORMAT, *(version(engine) for engine in _ENGINES)]).encode())
     project = project_folder()
     files = [project / "dbt_project.yml"]
     for folder in ("models", "macros", "seeds"):

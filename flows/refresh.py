@@ -13,18 +13,32 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
+from flows.artifacts import (
+    report_rejected_rows,
+    report_row_counts,
+    report_tables,
+    report_tests,
+    report_version,
+)
+from flows.audit import keep_audit
 from flows.building import DiskFullError, begin_building, building_file, make_durable, settle
 from flows.currency import CurrencyError, reporting_currency
-from flows.dbt import DbtError, DbtProject, Mode
+from flows.database_file import NewerWarehouseError
+from flows.dbt import DbtError, DbtProject, DbtTestError, Mode, TestResult
 from flows.fingerprint import build_fingerprint
+from flows.gates import BrokenFeedError, Finding, judge, raise_if_broken, record_findings
+from flows.left_runs import this_run_is_alive
 from flows.load.loader import Delivery, LoadError, TransientLoadError, load_source
 from flows.load.mapping import Mapping as SourceMapping
 from flows.load.mapping import MappingError, find_mappings, load_mapping
+from flows.notices import Event, Notice, tell
 from flows.project import project_folder
 from flows.publish.bi_file import PublishError, write_bi_file
+from flows.publish.restricted_file import write_restricted_file
 from flows.publish.tables import PublishedTable, published_tables
 from flows.publish.versions import (
     FILE_NAME,
+    current_version,
     published_file,
     remove_old_versions,
     switch_to,
@@ -42,6 +56,7 @@ from flows.runs import (
 )
 from flows.settings import MiningSettings, RefreshSettings
 from flows.stages import Stage, stage
+from flows.upgrade import undo_interrupted_0_1
 from flows.work_file import (
     RefreshInProgressError,
     open_database,
@@ -59,7 +74,15 @@ Change = Callable[[duckdb.DuckDBPyConnection], None]
 
 
 class RefreshError(Exception):
-    """The refresh stopped, and the last published version stays; the message is for people."""
+    """The refresh stopped, and the last published version stays; the message is for people.
+
+    Attributes:
+        run_id: the run that failed; None where it failed before it had an id.
+    """
+
+    def __init__(self, message: str, run_id: str | None = None) -> None:
+        super().__init__(message)
+        self.run_id = run_id
 
 
 @dataclass(frozen=True)
@@ -74,6 +97,7 @@ class RefreshResult:
         stages: the stages in order, with seconds and rows in and out.
         deliveries: one for each file that the sources delivered.
         is_published: False where nothing was new, so that the version before stays.
+        warnings: what people should look at, a sentence each.
     """
 
     run_id: str
@@ -82,6 +106,7 @@ class RefreshResult:
     stages: tuple[Stage, ...]
     deliveries: tuple[Delivery, ...]
     is_published: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 def can_heal(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
@@ -121,24 +146,58 @@ def rebuild(settings: RefreshSettings, change: Change) -> RefreshResult:
 
 
 def _run(settings: RefreshSettings, change: Change | None) -> RefreshResult:
+    """Run, and tell those whom the settings name how it went."""
     warehouse = settings.warehouse.resolve()
+
+    def say(event: Event, run_id: str | None, message: str) -> None:
+        tell(
+            settings.notices,
+            Notice(event, run_id, message, warehouse, current_version(warehouse)),
+        )
+
+    try:
+        with this_run_is_alive(work_folder(warehouse) / "prefect" / "running"):
+            result = _run_alone(settings, warehouse, change)
+    except RefreshError as error:
+        say("failure", error.run_id, str(error))
+        raise
+    except Exception as error:
+        say("failure", None, f"an error that nobody foresaw: {type(error).__name__}")
+        raise
+    if result.is_published:
+        say("warning" if result.warnings else "success", result.run_id, _words(result))
+    return result
+
+
+def _words(result: RefreshResult) -> str:
+    return "\n".join([f"version {result.run_id} is published", *result.warnings])
+
+
+def _run_alone(settings: RefreshSettings, warehouse: Path, change: Change | None) -> RefreshResult:
+    """Hold the warehouse, settle what an interrupted run left, and build in a copy."""
+    run_id = None
     try:
         mappings = chosen_mappings(settings) if change is None else []
         with sole_refresh(warehouse, 60 * settings.wait_minutes):
             settle(warehouse)
+            undo_interrupted_0_1(warehouse)
             run_id = begin_run(warehouse)
             try:
                 database = begin_building(warehouse, run_id)
                 result = _run_stages(settings, warehouse, database, mappings, change, run_id)
             except BaseException as error:
+                _keep_what_was_found(warehouse, run_id, error)
                 if settle(warehouse) is None:
-                    _record_failure(warehouse, run_id, str(error) or type(error).__name__)
+                    _record_failure(warehouse, run_id, error)
                 raise
             settle(warehouse)
             with open_database(work_file(warehouse)) as connection:
                 if result.is_published:
                     record_stages(connection, run_id, result.as_of_date, result.stages)
-                    remove_old_versions(warehouse, settings.publish.keep_versions)
+                    publish_settings = settings.publish
+                    remove_old_versions(
+                        warehouse, publish_settings.keep_versions, publish_settings.keep_days
+                    )
                 else:
                     end_run(connection, run_id, "nothing new")
             keep_failure(warehouse, run_id, None)
@@ -146,21 +205,38 @@ def _run(settings: RefreshSettings, change: Change | None) -> RefreshResult:
     except (
         LoadError,
         MappingError,
+        NewerWarehouseError,
         CurrencyError,
         DbtError,
+        BrokenFeedError,
         DiskFullError,
         PublishError,
         RefreshInProgressError,
     ) as error:
-        raise RefreshError(str(error)) from error
+        raise RefreshError(str(error), run_id) from error
 
 
-def _record_failure(warehouse: Path, run_id: str, error: str) -> None:
-    """Say what failed, where there is still room to say it; the next run finds it "running"."""
+def _keep_what_was_found(warehouse: Path, run_id: str, error: BaseException) -> None:
+    """Keep failing rows and findings for people to see, before the copy is thrown away."""
     with suppress(OSError, duckdb.Error):
-        keep_failure(warehouse, run_id, error)
+        if isinstance(error, DbtTestError):
+            database = building_file(warehouse)
+            keep_audit(warehouse, run_id, results=error.results, database=database)
+        elif isinstance(error, BrokenFeedError):
+            keep_audit(warehouse, run_id, findings=error.findings)
+            with open_database(work_file(warehouse)) as connection:
+                record_findings(connection, run_id, error.findings)
+        else:
+            keep_audit(warehouse, run_id)  # what an earlier run found is no longer of interest
+
+
+def _record_failure(warehouse: Path, run_id: str, error: BaseException) -> None:
+    """Say what failed, where there is still room to say it; the next run finds it "running"."""
+    message = str(error) or type(error).__name__
+    with suppress(OSError, duckdb.Error):
+        keep_failure(warehouse, run_id, message)
         with open_database(work_file(warehouse)) as connection:
-            end_run(connection, run_id, "failed", error)
+            end_run(connection, run_id, "failed", message)
 
 
 def _run_stages(
@@ -186,6 +262,7 @@ def _run_stages(
         )
 
     with open_database(database) as connection:
+        report_rejected_rows(connection, run_id)
         currency = reporting_currency(connection, settings.reporting_currency)
         variables = settings.dbt_variables() | {"reporting_currency": currency}
         fingerprint = build_fingerprint(
@@ -225,7 +302,9 @@ def _run_stages(
             )
 
     with stage("check", stages):
-        check(project)
+        results = check(project)
+        findings = [] if change else hold_against_the_past(settings, warehouse, run_id)
+    keep_audit(warehouse, run_id, results=results, findings=findings)
 
     with stage("publish", stages) as current:
         mended = version_folder(warehouse, last[0]) / FILE_NAME if last else None
@@ -235,10 +314,22 @@ def _run_stages(
             as_of_date,
             published_tables(project.manifest),
             mended if mode == "affected" and mended and mended.is_file() else None,
+            settings.restricted.group,
             stages,
         )
+    report_row_counts(stages)
+    report_version(run_id, {"as of": as_of_date, "built": mode, "rows": stages[-1].rows_out})
+    warnings = [f"{one.name}: {one.failures} rows" for one in results if one.status == "warn"] + [
+        finding.text for finding in findings
+    ]
     return RefreshResult(
-        run_id, as_of_date, published_file(warehouse), tuple(stages), tuple(deliveries), True
+        run_id,
+        as_of_date,
+        published_file(warehouse),
+        tuple(stages),
+        tuple(deliveries),
+        is_published=True,
+        warnings=tuple(warnings),
     )
 
 
@@ -306,9 +397,34 @@ def build_marts(project: DbtProject) -> int:
 
 
 @task(cache_policy=NO_CACHE)
-def check(project: DbtProject) -> int:
-    """Run every data test: nothing unproven is published."""
-    return project.test()
+def check(project: DbtProject) -> tuple[TestResult, ...]:
+    """Run every data test: nothing unproven is published.
+
+    Raises:
+        DbtTestError: where one of severity error failed; its rows are in schema `audit`.
+    """
+    try:
+        results = project.test(store_failures=True)
+    except DbtTestError as error:
+        report_tests(error.results)
+        raise
+    report_tests(results)
+    return results
+
+
+@task(cache_policy=NO_CACHE)
+def hold_against_the_past(settings: RefreshSettings, warehouse: Path, run_id: str) -> list[Finding]:
+    """Hold the night's deliveries against the past of their sources, and record what was found.
+
+    Raises:
+        BrokenFeedError: the night looks like a broken feed, and nobody has accepted it.
+    """
+    with open_database(building_file(warehouse)) as connection:
+        findings = judge(connection, settings.gates, datetime.now(UTC), work_file(warehouse))
+        if not settings.accept:
+            raise_if_broken(findings)
+        record_findings(connection, run_id, findings, is_accepted=settings.accept)
+    return findings
 
 
 @task(cache_policy=NO_CACHE)
@@ -318,9 +434,10 @@ def publish(
     as_of_date: date | None,
     tables: Sequence[PublishedTable],
     previous: Path | None,
+    group: str | None,
     stages: Sequence[Stage],
 ) -> int:
-    """Write the version's files in a folder of their own, then switch readers to it.
+    """Write the version's two files in a folder of their own, then switch readers to it.
 
     Before the switch the record of this run in the copy says "published", and the copy is on disk:
     the switch is the one moment at which the refresh takes effect.
@@ -330,9 +447,12 @@ def publish(
     """
     folder = unfinished_folder(warehouse, version)
     rows = write_bi_file(building_file(warehouse), folder, tables, previous)
+    write_restricted_file(building_file(warehouse), folder, group)
+    sync_folder(folder)
     with open_database(building_file(warehouse)) as connection:
         record_stages(connection, version, as_of_date, stages)
         end_run(connection, version, "published")
+        report_tables(connection)
     make_durable(warehouse)
     folder.rename(version_folder(warehouse, version))
     sync_folder(folder.parent)

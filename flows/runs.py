@@ -8,8 +8,8 @@ from typing import Literal
 
 import duckdb
 
-from flows.load.raw_tables import create_raw_tables
 from flows.stages import Stage
+from flows.upgrade import upgrade
 from flows.work_file import open_database, work_file, work_folder
 
 Outcome = Literal["published", "nothing new", "failed"]
@@ -19,11 +19,14 @@ def begin_run(warehouse: Path) -> str:
     """Record a new run and return its id, its start in UTC; runs left "running" are marked failed.
 
     The id is also the version that the run publishes: ids sort by time.
+
+    Raises:
+        NewerWarehouseError: a newer release wrote the work file; nothing was changed.
     """
     started_at = datetime.now(UTC)
     run_id = f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}Z"
     with open_database(work_file(warehouse)) as connection:
-        create_raw_tables(connection)
+        upgrade(connection)
         connection.execute(
             """
             update state.runs

@@ -9,9 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 Share = Annotated[Decimal, Field(ge=0, le=1)]
+ClosedDay = Annotated[str, Field(pattern=r"^(\d{4}-)?\d{2}-\d{2}$")]
 
 
 class _Section(BaseModel):
@@ -76,8 +77,105 @@ class PublishSettings(_Section):
     """Published versions of the warehouse file."""
 
     keep_versions: int = Field(
-        7, ge=1, description="older versions go after a publish; never the current one"
+        7, ge=1, description="the newest so many versions stay, and always the current one"
     )
+    keep_days: int = Field(
+        2, ge=0, description="beyond that number, a version goes when it is older than so many days"
+    )
+
+
+class GateSettings(_Section):
+    """Quality gates: which night gets a warning, and which is stopped as a broken feed."""
+
+    learning_nights: int = Field(
+        14, ge=0, description="nights of a source in which nothing stops, so that its past is known"
+    )
+    weeks: int = Field(
+        8, ge=4, description="a day is held against the same weekday of so many weeks before"
+    )
+    deviations: Decimal = Field(
+        Decimal(4),
+        gt=0,
+        description="half the width of the band around the median, in median absolute deviations",
+    )
+    stop_share: Share = Field(
+        Decimal("0.6"),
+        description="a day below the band stops only below this share of the median; "
+        "a known day, when it keeps less than this share of its lines",
+    )
+    cut_share: Share = Field(
+        Decimal("0.3"),
+        gt=0,
+        description="a day stops that has no order before or after an hour, "
+        "where so great a share of its weekday's lines usually comes",
+    )
+    money_factor: Decimal = Field(
+        Decimal(5),
+        gt=1,
+        description="a day stops when its median order line is so many times its usual worth, "
+        "or less than that part of it",
+    )
+    minimum_lines: int = Field(
+        20, ge=1, description="days with usually fewer lines (or orders) never stop"
+    )
+    closed_days: list[ClosedDay] = Field(
+        [],
+        description="holidays that never stop, each year or once, as 12-25 or 2027-02-17",
+    )
+    silent_days: int = Field(
+        3, ge=1, description="`regulars status` names a source without a new file for so many days"
+    )
+
+
+class RestrictedSettings(_Section):
+    """The file with names and contacts, and who may look people up."""
+
+    group: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*\$?$",
+        description="group of the operating system whose members may look people up; "
+        "unset: only the user that runs the refresh",
+    )
+
+
+class ScheduleSettings(_Section):
+    """When `regulars schedule` refreshes."""
+
+    cron: str = Field(
+        "0 2 * * *", description="minute, hour, day of the month, month, day of the week"
+    )
+    timezone: str = Field("UTC", description="by which clocks, as Asia/Shanghai")
+    keep_days: int = Field(
+        30, ge=1, description="days for which Prefect's record of runs is kept, under the warehouse"
+    )
+
+
+class NoticeSettings(_Section):
+    """Who is told how a refresh went: a command, a web address, or both."""
+
+    on: list[Literal["failure", "warning", "success"]] = Field(
+        ["failure", "warning"],
+        description="tell of these: a refresh that failed, one that published with warnings, "
+        "one that published without",
+    )
+    command: list[str] = Field(
+        [],
+        description="program and arguments, run without a shell, the notice as JSON on its input",
+    )
+    webhook: SecretStr | None = Field(  # secret: Prefect stores settings as parameters
+        None,
+        description="address that the notice is posted to as JSON; it may hold a secret: then "
+        "set it in the environment, REGULARS_NOTICES__WEBHOOK",
+    )
+    timeout_seconds: int = Field(10, ge=1, description="for the command, and for each try to post")
+    tries: int = Field(3, ge=1, description="how often to try to post, with growing pauses")
+
+    @field_validator("webhook")
+    @classmethod
+    def _is_web_address(cls, webhook: SecretStr | None) -> SecretStr | None:
+        if webhook and not webhook.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("no web address")
+        return webhook
 
 
 class RefreshSettings(_Section):
@@ -101,6 +199,7 @@ class RefreshSettings(_Section):
         description="compute all marts as of this date; unset: the day after the newest purchase",
     )
     full: bool = Field(False, description="build everything from raw again, reference tables too")
+    accept: bool = Field(False, description="publish although a gate calls the night a broken feed")
     wait_minutes: int = Field(
         0, ge=0, description="wait so long for another refresh to end; 0: refuse at once"
     )
@@ -115,6 +214,10 @@ class RefreshSettings(_Section):
     clv: ClvSettings = ClvSettings()
     mining: MiningSettings = MiningSettings()
     publish: PublishSettings = PublishSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    notices: NoticeSettings = NoticeSettings()
+    restricted: RestrictedSettings = RestrictedSettings()
+    gates: GateSettings = GateSettings()
 
     def dbt_variables(self) -> dict[str, Any]:
         """The settings that the models read, by their names in dbt_project.yml."""

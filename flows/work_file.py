@@ -8,6 +8,8 @@ from pathlib import Path
 
 import duckdb
 
+from flows.database_file import connect
+
 _POLL_SECONDS = 0.5
 
 
@@ -34,8 +36,11 @@ def open_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     dbt opens the same file in this process with settings of its own and DuckDB refuses two
     configurations of one file, so no connection of ours may be open while dbt runs.
+
+    Raises:
+        NewerWarehouseError: a newer DuckDB wrote the file.
     """
-    with duckdb.connect(path) as connection:
+    with connect(path) as connection:
         connection.execute("set TimeZone = 'UTC'")
         yield connection
 

@@ -16,7 +16,22 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from regulars.commands import demo, refresh, settings, source, sql, status
+from regulars.commands import (
+    backup,
+    demo,
+    diff,
+    forget,
+    person,
+    refresh,
+    restore,
+    rollback,
+    schedule,
+    settings,
+    source,
+    sql,
+    status,
+    versions,
+)
 from regulars.terminal import fail
 
 
@@ -55,9 +70,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("refresh")(refresh.refresh)
+app.command("schedule")(schedule.schedule)
 app.command("status")(status.status)
+app.command("versions")(versions.versions)
+app.command("rollback")(rollback.rollback)
+app.command("diff")(diff.diff)
 app.command("sql")(sql.sql)
 app.add_typer(source.app, name="source")
+app.command("person")(person.person)
+app.command("forget")(forget.forget)
+app.command("backup")(backup.backup)
+app.command("restore")(restore.restore)
 app.command("settings")(settings.settings)
 app.command("demo")(demo.demo)
 

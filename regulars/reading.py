@@ -1,6 +1,6 @@
 """Reads the published warehouse file, as any analyst may: read-only, and nothing but that file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,6 +8,8 @@ from typing import Any
 
 import duckdb
 
+from flows.audit import audit_file
+from flows.database_file import NewerWarehouseError, connect
 from flows.publish.versions import NothingPublishedError, published_file
 from flows.settings import RefreshSettings
 from regulars.settings import InvalidSettingsError, load_settings
@@ -33,19 +35,43 @@ def open_published(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         path = published_file(warehouse)
     except NothingPublishedError as error:
         fail(str(error))
-    with (
-        TemporaryDirectory(prefix="regulars-sql-") as spill_folder,
-        duckdb.connect(path, read_only=True) as connection,
-    ):
-        schemas = connection.execute(
+    with _open_locked(path, ("marts", "core")) as connection:
+        yield connection
+
+
+@contextmanager
+def open_audit(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the audit file, as `open_published`; ends the command where there is none."""
+    path = audit_file(warehouse)
+    try:
+        is_there = path.is_file()
+    except PermissionError:
+        fail(f"{path} is for the refresh's own user only")
+    if not is_there:
+        fail("the last refresh found nothing wrong: there is nothing to look at")
+    with _open_locked(path, ("audit",)) as connection:
+        yield connection
+
+
+@contextmanager
+def _open_locked(path: Path, schemas: Sequence[str]) -> Iterator[duckdb.DuckDBPyConnection]:
+    try:
+        opened = connect(path, read_only=True)
+    except NewerWarehouseError as error:
+        fail(str(error))
+    with TemporaryDirectory(prefix="regulars-sql-") as spill_folder, opened as connection:
+        found = connection.execute(
             """
-            select string_agg(schema_name, ',' order by schema_name desc)
+            select schema_name
             from information_schema.schemata
-            where schema_name in ('marts', 'core') and catalog_name = current_database()
-            """
-        ).fetchone()
-        if schemas and schemas[0]:
-            connection.execute(f"set search_path = '{schemas[0]},main'")
+            where list_contains($schemas, schema_name) and catalog_name = current_database()
+            order by list_position($schemas, schema_name)
+            """,
+            {"schemas": list(schemas)},
+        ).fetchall()
+        if found:
+            names = ",".join(name for (name,) in found)
+            connection.execute(f"set search_path = '{names},main'")
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set enable_progress_bar = false")
         connection.execute("set memory_limit = '2GB'")

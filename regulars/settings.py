@@ -16,7 +16,7 @@ from textwrap import wrap
 from types import NoneType
 from typing import Any, Final, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
@@ -38,8 +38,16 @@ _EXAMPLES: Final[dict[str, Any]] = {
     "as_of": date(2026, 12, 31),
     "reporting_currency": "CNY",
     "window_days": 365,
+    "webhook": "https://example.org/notices",
+    "group": "crm",
 }
-_NOT_SETTINGS: Final = {"REGULARS_REAL_DATA", "REGULARS_WORK_FILE"}  # of the tests and of dbt
+# Of the tests, of dbt and of the schedule.
+_NOT_SETTINGS: Final = {
+    "REGULARS_BUILD",
+    "REGULARS_REAL_DATA",
+    "REGULARS_SCHEDULER_PID",
+    "REGULARS_WORK_FILE",
+}
 
 
 class InvalidSettingsError(Exception):
@@ -256,6 +264,7 @@ def _expected(field: FieldInfo) -> str:
         Decimal: "a number",
         Path: "a path",
         str: "a text",
+        SecretStr: "a web address",
         date: "a date like 2026-12-31",
     }
     limits = {

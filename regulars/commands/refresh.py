@@ -11,6 +11,7 @@ from rich.table import Table
 from regulars import options
 from regulars.commands.source import known_file
 from regulars.commands.status import megabytes
+from regulars.flow_run import FlowStoppedError, run_flow
 from regulars.terminal import count, fail, plain_table, program, screen, shown
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ def refresh(
     as_of: options.AsOf = None,
     full: Annotated[
         bool, typer.Option("--full", help="Build all again from the raw tables.")
+    ] = False,
+    accept: Annotated[
+        bool,
+        typer.Option("--accept", help="Publish a night that looks like a broken feed."),
     ] = False,
 ) -> None:
     """Load new files, build and check all tables, publish them.
@@ -58,6 +63,7 @@ def refresh(
             "warehouse": warehouse,
             "as_of": options.day(as_of),
             "full": full or None,
+            "accept": accept or None,
         },
     )
     repeated = f" --config {config}" if config else ""
@@ -81,9 +87,15 @@ def run_refresh(settings: "RefreshSettings", repeated_options: str) -> None:
 
     for name in settings.sources or []:
         known_file(settings, name)  # a wrong name is told at once, not when the server is up
+
+    def flow() -> "RefreshResult":
+        from flows.refresh import refresh  # not before the server is up
+
+        return refresh(settings)
+
     try:
-        result = _run_flow(settings, Console(stderr=True, highlight=False))
-    except _RefreshStoppedError as error:
+        result = run_flow(settings, Console(stderr=True, highlight=False), flow)
+    except FlowStoppedError as error:
         fail(str(error))
     if result.is_published:
         print_summary(screen(), settings, result, repeated_options)
@@ -94,34 +106,6 @@ def run_refresh(settings: "RefreshSettings", repeated_options: str) -> None:
             f"`{program()} refresh --full` builds all again.",
             soft_wrap=True,
         )
-
-
-class _RefreshStoppedError(Exception):
-    """What to tell when the progress is off the screen."""
-
-
-def _run_flow(settings: "RefreshSettings", console: Console) -> "RefreshResult":
-    from flows.prefect_server import PrefectServerError, start_prefect_server
-    from flows.stages import stage
-    from flows.work_file import work_folder
-    from regulars.progress import StageProgress, log_to
-
-    folder = work_folder(settings.warehouse)
-    log_file = folder / "logs" / "refresh.log"
-    with StageProgress(console).shown(), log_to(log_file):
-        try:
-            with stage("start", []):
-                start_prefect_server(folder / "prefect")
-                from flows.refresh import RefreshError, refresh  # not before the server is up
-        except PrefectServerError as error:
-            raise _RefreshStoppedError(str(error)) from error
-        try:
-            return refresh(settings)
-        except RefreshError as error:
-            raise _RefreshStoppedError(
-                f"{error}\nNothing was published; what was published before stays. "
-                f"Details: {shown(log_file)}"
-            ) from error
 
 
 def print_summary(
@@ -147,6 +131,8 @@ def print_summary(
             console.print(table)
             console.print()
     report.print_notes(console, result.deliveries)
+    for warning in result.warnings:
+        console.print(f"[yellow]Warning:[/yellow] {escape(warning)}", soft_wrap=True)
     if not rules.row_count:
         console.print(_why_no_rules(settings, result), markup=False)
     if not any(one.is_new for one in result.deliveries):

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from flows.load.loader import Delivery
-from flows.publish.versions import published_file
+from flows.publish.versions import current_version, published_file
 from flows.settings import RefreshSettings
 from flows.stages import Stage, stage
 from regulars.commands import demo
@@ -47,6 +47,7 @@ def flow(monkeypatch, warehouse) -> ModuleType:
     module.as_of_date = date(2026, 1, 1)
     module.error = None
     module.settings = None
+    module.is_published = True
 
     def refresh(settings: RefreshSettings) -> object:
         module.settings = settings
@@ -63,11 +64,13 @@ def flow(monkeypatch, warehouse) -> ModuleType:
         result.published_file = published_file(warehouse)
         result.stages = tuple(stages)
         result.deliveries = module.deliveries
+        result.is_published = module.is_published
+        result.warnings = ("shop: 2026-01-01, twice its usual lines",)
         return result
 
     module.refresh = refresh
     monkeypatch.setitem(sys.modules, "flows.refresh", module)
-    monkeypatch.setattr("flows.prefect_server.start_prefect_server", lambda home: "http://none")
+    monkeypatch.setattr("flows.prefect_server.start_prefect_server", lambda *_: "http://none")
     Path("landing").mkdir()
     return module
 
@@ -80,7 +83,7 @@ def test_options_reach_the_flow(run, flow, warehouse, tmp_path):
     (tmp_path / "in").mkdir()
     result = run(
         *("refresh", "--source", "northwind", "--source", "contract", "--landing", "in"),
-        *("--warehouse", "warehouse", "--as-of", "2025-06-30", "--full"),
+        *("--warehouse", "warehouse", "--as-of", "2025-06-30", "--full", "--accept"),
     )
     assert (result.exit_code, result.exception) == (0, None)
     assert flow.settings == RefreshSettings(
@@ -90,6 +93,7 @@ def test_options_reach_the_flow(run, flow, warehouse, tmp_path):
         sources=["northwind", "contract"],
         as_of=date(2025, 6, 30),
         full=True,
+        accept=True,
     )
 
 
@@ -98,6 +102,14 @@ def test_options_not_given_leave_the_settings_file_alone(run, flow):
     assert run("refresh", "--config", "shop.toml").exit_code == 0
     assert (flow.settings.full, flow.settings.sources) == (True, ["northwind"])
     assert flow.settings.as_of == date(2020, 1, 1)
+
+
+def test_nothing_new(run, flow, warehouse):
+    flow.is_published = False
+    assert words(run("refresh").stdout) == (
+        f"Nothing new in landing: the published version {current_version(warehouse)} stays. "
+        "`regulars refresh --full` builds all again."
+    )
 
 
 def test_summary(run, flow):
@@ -114,6 +126,7 @@ def test_summary(run, flow):
         "Champions 2 67 % 1,434.50 96 %",
         "Promising 1 33 % 65.50 4 %",
         "taco shells → taco sauce 3 75 % 12.3",
+        "Warning: shop: 2026-01-01, twice its usual lines",
         "As of 2026-01-01: everything to the end of 2025-12-31 counts.",
         "Published version 20260102T030405Z in warehouse/current/regulars.duckdb",
         'regulars sql "show tables"',

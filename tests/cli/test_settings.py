@@ -178,7 +178,7 @@ def test_the_example_is_complete_and_holds_the_defaults(tmp_path):
     config = write(tmp_path / "regulars.toml", example())
     assert load_settings(config) == load_settings()
     for name in re.findall(r"^# (\w+) = ", example(), re.M):
-        assert name in ("sources", "as_of", "reporting_currency", "window_days")
+        assert name in ("sources", "as_of", "reporting_currency", "window_days", "webhook", "group")
     used = write(tmp_path / "all.toml", re.sub(r"^# (\w+ = )", r"\1", example(), flags=re.M))
     settings = load_settings(used)
     assert None not in settings.model_dump().values()
