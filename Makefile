@@ -34,7 +34,7 @@ test-faults: setup ## kill, starve and cut off refreshes at hundreds of moments 
 	$(BIN)/pytest -m faults tests/faults
 
 soak: setup ## four kinds of reader beside fifty publishes
-	$(BIN)/pytest -m soak tests/soak
+	$(BIN)/pytest -m soak tests/faults
 
 lint: setup $(SQLFLUFF)/.installed ## ruff and sqlfluff
 	$(BIN)/ruff check .

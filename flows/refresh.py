@@ -21,7 +21,14 @@ from flows.artifacts import (
     report_version,
 )
 from flows.audit import keep_audit
-from flows.building import DiskFullError, begin_building, building_file, make_durable, settle
+from flows.building import (
+    DiskFullError,
+    begin_building,
+    building_file,
+    make_durable,
+    settle,
+    telling_of_a_full_disk,
+)
 from flows.currency import CurrencyError, reporting_currency
 from flows.database_file import NewerWarehouseError
 from flows.dbt import DbtError, DbtProject, DbtTestError, Mode, TestResult
@@ -178,7 +185,10 @@ def _run_alone(settings: RefreshSettings, warehouse: Path, change: Change | None
     run_id = None
     try:
         mappings = chosen_mappings(settings) if change is None else []
-        with sole_refresh(warehouse, 60 * settings.wait_minutes):
+        with (
+            sole_refresh(warehouse, 60 * settings.wait_minutes),
+            telling_of_a_full_disk(warehouse),
+        ):
             settle(warehouse)
             undo_interrupted_0_1(warehouse)
             run_id = begin_run(warehouse)

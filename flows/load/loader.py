@@ -7,6 +7,7 @@ file that is as it was when last loaded, under the same mapping, adds nothing.
 import errno
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -130,7 +131,9 @@ def run_load(
     deliveries: list[Delivery] = []
     connection.begin()
     try:
-        with tempfile.TemporaryDirectory(prefix="regulars-load-") as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="regulars-load-", dir=_folder_of(connection)
+        ) as folder:
             workspace = Workspace(Path(folder))
             hashes = FileHashes(connection, landing, mapping.source)
             origins = _Origins(mapping, landing, workspace, hashes)
@@ -144,9 +147,18 @@ def run_load(
         _write_statement(connection, mapping)
         connection.commit()
     except BaseException:
-        connection.rollback()
+        with suppress(duckdb.Error):  # a full disk has ended the transaction already
+            connection.rollback()
         raise
     return deliveries
+
+
+def _folder_of(connection: duckdb.DuckDBPyConnection) -> Path | None:
+    """The folder of the database, which a killed load's leftovers go with; None: in memory."""
+    row = connection.execute(
+        "select path from duckdb_databases() where database_name = current_database()"
+    ).fetchone()
+    return Path(row[0]).parent if row and row[0] else None
 
 
 @dataclass(frozen=True)
