@@ -212,6 +212,7 @@ def test_nights_fail_and_succeed_and_a_word_ends_them(
         assert connection.execute("select count(*) from core.fct_orders").fetchone() == (3,)
 
 
+@pytest.mark.slow  # waits for a full minute of the clock
 def test_nothing_outlives_a_killed_scheduler(shop: Path) -> None:
     with scheduler(shop, "--cron", "* * * * *") as process:
         building = shop / "warehouse/work/building"
@@ -223,6 +224,7 @@ def test_nothing_outlives_a_killed_scheduler(shop: Path) -> None:
         until(lambda: not alive(started), 5, "the end of all that it started")
 
 
+@pytest.mark.slow
 def test_a_work_pool_runs_what_prefect_yaml_deploys(
     shop: Path, prefect_api: str, client: SyncPrefectClient
 ) -> None:
