@@ -153,6 +153,7 @@ def test_a_schedule_that_cannot_be_is_refused(cron: str, timezone: str, words: s
         cron_schedule(cron, timezone)
 
 
+@pytest.mark.slow  # four refreshes in processes that Prefect starts
 def test_nights_fail_and_succeed_and_a_word_ends_them(
     shop: Path, prefect_api: str, client: SyncPrefectClient
 ) -> None:

@@ -304,6 +304,7 @@ FIRST = HEADER + "1,Ann,tea,2026-01-05 10:00,2,3.50\n2,Bob,tea,2026-02-10 18:30,
 SECOND = HEADER + "2,Bob,tea,2026-02-10 18:30,3,3.50\n3,,cup,2026-02-11 12:00,1,9.00\n"
 
 
+@pytest.mark.slow  # installs and runs the commit before it
 def test_a_warehouse_of_release_0_1_is_upgraded_by_the_next_refresh(
     tmp_path: Path, release_0_1: Path, prefect_api: str, refresh: Refresh
 ) -> None:
