@@ -81,15 +81,15 @@ def report_rejected_rows(connection: duckdb.DuckDBPyConnection, run_id: str) -> 
     found = connection.execute(
         """
         select
-            loads.source,
-            loads.entity,
-            loads.source_file,
+            rejected.source,
+            rejected.entity,
+            rejected.source_file,
             rejected.column_name,
             rejected.reason,
             count(*) as rows,
             list(rejected.source_line order by rejected.source_line)[:?] as first_lines
         from raw.rejected_rows as rejected
-        inner join raw.loads as loads using (load_id, source, entity, source_file)
+        inner join raw.loads as loads using (load_id)
         where loads.run_id = ?
         group by all
         order by all

@@ -229,7 +229,7 @@ def _work_file_as_it_is(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     The copy has lost its name before it is read: a killed process leaves nothing.
     """
-    with held_folder(work_folder(warehouse), f"{os.getpid()}.backup") as folder:
+    with held_folder(work_folder(warehouse), f".{os.getpid()}.backup") as folder:
         copy = folder / "regulars.duckdb"
         _copy_at_rest(work_file(warehouse), copy)
         connection = connect(copy, read_only=True)

@@ -82,7 +82,11 @@ def begin_building(warehouse: Path, version: str) -> Path:
     """
     folder = _building_folder(warehouse)
     make_private(folder)
-    _version_file(warehouse).write_text(version, encoding="utf-8")
+    with _version_file(warehouse).open("w", encoding="utf-8") as file:
+        file.write(version)
+        file.flush()
+        os.fsync(file.fileno())  # an empty one would have `settle` throw a published build away
+    sync_folder(folder)
     source = work_file(warehouse)
     try:
         copy_file(source, building_file(warehouse))
@@ -129,6 +133,9 @@ def settle(warehouse: Path) -> str | None:
         # Where it was kept already, only the folder is left to remove.
         if building_file(warehouse).is_file():
             building_file(warehouse).replace(work_file(warehouse))
+            # of the file that was replaced, where its last checkpoint failed
+            log = work_file(warehouse).with_name(f"{work_file(warehouse).name}.wal")
+            log.unlink(missing_ok=True)
             sync_folder(work_folder(warehouse))
     elif version is not None and version_folder(warehouse, version).is_dir():
         remove_version(warehouse, version)

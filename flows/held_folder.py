@@ -13,17 +13,18 @@ def held_folder(parent: Path, name: str) -> Iterator[Path]:
     """A new, empty folder `parent`/`name`, for this user's eyes only, gone at the end.
 
     It is locked while its process lives, and the kernel releases the lock of a dead one: the next
-    call with an ending (as in "today.unfinished") removes the folders of that ending that nobody
+    call with an ending (as in ".today.unfinished") removes the folders of that ending that nobody
     holds. Whoever wants to keep the folder renames it before the end.
 
     Args:
         parent: an existing folder.
-        name: the folder's name, whose ending (from its last dot) tells it from other people's.
+        name: the folder's name, hidden (".today.unfinished"): its ending (from the last dot) tells
+            it from other people's, its first dot from what was finished under such a name.
 
     Raises:
         FileExistsError: where another process holds a folder of this name.
     """
-    for left in parent.glob(f"*{Path(name).suffix}"):
+    for left in parent.glob(f".*{Path(name).suffix}"):
         _remove_unheld(left)
     path = parent / name
     while True:

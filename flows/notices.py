@@ -3,6 +3,7 @@
 A notice says nothing of any row. That it cannot be delivered is logged and fails nothing.
 """
 
+import http.client
 import json
 import logging
 import socket
@@ -103,6 +104,7 @@ def _post(address: str, text: str, settings: NoticeSettings) -> None:
             error.close()
             if error.code < 500 and error.code != 429:
                 break  # it will not think otherwise of the same notice
-        except (OSError, ValueError) as error:
-            problem = f"{host}: {getattr(error, 'reason', error)}"
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            # not its words, which may hold the address
+            problem = f"{host}: {getattr(error, 'reason', type(error).__name__)}"
     logger.warning("the notice was not delivered: %s", problem)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -18,15 +18,16 @@ Outcome = Literal["published", "nothing new", "failed"]
 def begin_run(warehouse: Path) -> str:
     """Record a new run and return its id, its start in UTC; runs left "running" are marked failed.
 
-    The id is also the version that the run publishes: ids sort by time.
+    The id is also the version that the run publishes. Ids sort in the order of the runs, even where
+    the clock was set back: the newest run is the one of the greatest id.
 
     Raises:
         NewerWarehouseError: a newer release wrote the work file; nothing was changed.
     """
-    started_at = datetime.now(UTC)
-    run_id = f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}Z"
     with open_database(work_file(warehouse)) as connection:
         upgrade(connection)
+        started_at = datetime.now(UTC)
+        run_id = _next_id(connection, started_at)
         connection.execute(
             """
             update state.runs
@@ -40,6 +41,16 @@ def begin_run(warehouse: Path) -> str:
             [run_id, started_at],
         )
     return run_id
+
+
+def _next_id(connection: duckdb.DuckDBPyConnection, now: datetime) -> str:
+    row = connection.execute(
+        r"select max(run_id) from state.runs where regexp_full_match(run_id, '\d{8}T\d{9}Z')"
+    ).fetchone()
+    if row and row[0]:
+        newest = datetime.strptime(row[0][:-1] + "000Z", "%Y%m%dT%H%M%S%f%z")
+        now = max(now, newest + timedelta(milliseconds=1))
+    return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z"
 
 
 def record_build(

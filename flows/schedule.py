@@ -96,7 +96,7 @@ async def _serve(flow: Flow[..., Any], schedule: Schedule, parameters: Mapping[s
             DEPLOYMENT,
             schedule=schedule,
             parameters=dict(parameters),
-            concurrency_limit=1,
+            # No limit of Prefect's on top: a run that dies while it starts would hold it for ever.
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
     )

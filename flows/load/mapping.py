@@ -424,6 +424,11 @@ class Mapping(_Strict):
                 "entities.order_lines.columns: `delivers: lines` needs line_number mapped, "
                 "or a newer line could not find the one that it replaces"
             )
+        if self.delivers == "lines" and lines and lines.header_lines:
+            problems.append(
+                "entities.order_lines.header_lines: not with `delivers: lines`: a correction of "
+                "one line would give its header's amount the number of another line"
+            )
         if problems:
             raise ValueError("\n".join(problems))
         return self

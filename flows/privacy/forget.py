@@ -34,8 +34,9 @@ from flows.privacy.erasures import (
 from flows.privacy.landing_files import LandingChangedError, Rewriting, rewrite_landing
 from flows.privacy.look_ups import forget_look_ups
 from flows.project import project_folder
-from flows.publish.versions import current_version, remove_version, versions
+from flows.publish.versions import current_version, remove_version, switch_to, versions
 from flows.refresh import rebuild
+from flows.runs import last_published
 from flows.settings import RefreshSettings
 from flows.work_file import open_database, sole_refresh, work_file, work_folder
 
@@ -108,9 +109,10 @@ def forget(settings: RefreshSettings, customers: Sequence[str]) -> Erasure:
             rewritings.append(_erase(connection, mappings[source], settings.landing, ids, erasure))
         _record(connection, erasure)
 
+    clean = None
     try:
         if held:
-            rebuild(settings, change)
+            clean = rebuild(settings, change).run_id
     except BaseException:
         for rewriting in rewritings:
             rewriting.discard()
@@ -122,7 +124,10 @@ def forget(settings: RefreshSettings, customers: Sequence[str]) -> Erasure:
                 rewritings.append(
                     _rewrite(connection, mappings[source], settings.landing, ids, erasure)
                 )
-        erasure.version = current_version(warehouse)
+            clean = clean or _newest_version(connection)
+        if current_version(warehouse) != clean:  # somebody rolled back meanwhile
+            switch_to(warehouse, clean)
+        erasure.version = clean
         erasure.versions_removed = _remove_traces(warehouse)
         golden = {
             f"{source}:{one}" for ids in (held, forgotten) for source in ids for one in ids[source]
@@ -139,6 +144,14 @@ def forget(settings: RefreshSettings, customers: Sequence[str]) -> Erasure:
                     f"{error}; call it again"
                 ) from error
     return erasure
+
+
+def _newest_version(connection: duckdb.DuckDBPyConnection) -> str:
+    """The version of the work file: whoever it has forgotten is in none of its tables."""
+    published = last_published(connection)
+    if published is None:
+        raise ForgetError("nothing is published: run `regulars refresh`, then call it again")
+    return published[0]
 
 
 def _source_ids(

@@ -281,7 +281,7 @@ def test_backups_killed_at_any_moment_leave_nothing(tmp_path: Path) -> None:
     write_backup(settings, tmp_path / "backups" / "whole")
     left = {path.name for path in (tmp_path / "backups").iterdir()}
     assert left <= {"whole", "killed"}
-    assert not list(work_folder(settings.warehouse).glob("*.backup"))
+    assert not list(work_folder(settings.warehouse).glob(".*.backup"))
 
 
 def test_a_backup_without_room_says_so_and_leaves_nothing(tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_a_backup_without_room_says_so_and_leaves_nothing(tmp_path: Path) -> Non
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list((tmp_path / "backups").iterdir()) == []
-    assert not list(work_folder(settings.warehouse).glob("*.backup"))
+    assert not list(work_folder(settings.warehouse).glob(".*.backup"))
 
 
 def test_nothing_to_back_up(tmp_path: Path) -> None:

@@ -81,6 +81,15 @@ def test_a_run_that_ended_without_a_word_is_marked_failed(tmp_path: Path) -> Non
     assert first <= second
 
 
+def test_ids_of_runs_rise_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    work_folder(tmp_path).mkdir()
+    begin_run(tmp_path)
+    with open_database(work_file(tmp_path)) as connection:
+        connection.execute("update state.runs set run_id = '20991231T235959999Z'")
+    assert begin_run(tmp_path) == "21000101T000000000Z"
+    assert begin_run(tmp_path) == "21000101T000000001Z"
+
+
 def test_a_failed_run_keeps_its_error(tmp_path: Path) -> None:
     work_folder(tmp_path).mkdir()
     run = begin_run(tmp_path)
