@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from flows.artifacts import report_rejected_rows, report_tests
@@ -21,6 +23,7 @@ REPORT = """
 import sys
 from datetime import UTC, datetime
 from prefect import flow
+from prefect.context import FlowRunContext
 from flows.artifacts import *
 from flows.artifacts import report_tables
 from flows.dbt import TestResult
@@ -39,6 +42,7 @@ def refresh(path):
         TestResult("bad", "rfm", "fail", 3, 0.2, "bad"),
     ])
     report_version("20260101T000000000Z", {"as of": "2026-01-01", "rows": 12})
+    print(FlowRunContext.get().flow_run.id)
 
 refresh(sys.argv[1])
 """
@@ -81,9 +85,12 @@ def test_reports_are_there_and_hold_no_value(prefect_api: str, database: Path) -
         PREFECT_API_URL: prefect_api,
         PREFECT_API_AUTH_STRING: os.environ["PREFECT_API_AUTH_STRING"],
     }
+    run = ArtifactFilterFlowRunId(any_=[UUID(finished.stdout.split()[-1])])
     with temporary_settings(ours), get_client(sync_client=True) as client:
         found: dict[str, Any] = {
-            str(one.key): one.data for one in client.read_artifacts() if one.key
+            str(one.key): one.data
+            for one in client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=run))
+            if one.key
         }
     assert "Canary" not in str(found)
     assert json.loads(found["rejected-rows"]) == [
