@@ -263,6 +263,7 @@ def test_a_past_as_of_date_counts_nothing_from_it_on(shop: Path, refresh: Refres
     assert rows(published, "select as_of_date from marts.about") == [(date(2026, 2, 10),)]
 
 
+@pytest.mark.slow  # the sample of tests/faults reads beside a refresh too
 def test_a_newer_delivery_replaces_the_older_under_an_open_reader(
     shop: Path, refresh: Refresh
 ) -> None:
