@@ -27,26 +27,13 @@ from flows.restore import (
 from flows.runs import begin_run
 from flows.settings import MiningSettings, RefreshSettings
 from flows.work_file import open_database, sole_refresh, work_file, work_folder
+from tests import tea_shop
 from tests.conftest import Refresh
 from tests.published_rows import published_rows
 
-MAPPING = """
-source: shop
-title: A tea shop
-time_zone: Asia/Shanghai
-currency: CNY
-delivers: orders
-reject_limit: 1
-entities:
-  order_lines:
-    files: orders*.csv
-    columns:
-      order_id: order
-      customer_id: customer
-      product_id: product
-      ordered_at: ordered at
-      quantity: quantity
-      unit_price: price
+MAPPING = (
+    tea_shop.MAPPING.replace("entities:", "reject_limit: 1\nentities:")
+    + """\
   customers:
     files: customers.csv
     columns:
@@ -54,6 +41,7 @@ entities:
       name: name
       phone: phone
 """
+)
 ORDERS = """order,customer,product,ordered at,quantity,price
 1,Ann,tea,2026-01-05 10:00,2,3.50
 1,Ann,cup,2026-01-05 10:00,1,9.00

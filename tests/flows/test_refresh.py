@@ -15,6 +15,7 @@ from flows.publish.versions import current_version, published_file, versions
 from flows.runs import last_failure
 from flows.work_file import work_file
 from tests.conftest import Refresh
+from tests.tea_shop import MAPPING
 
 # Run metadata: it differs from run to run by its nature.
 METADATA = {"about", "runs"}
@@ -189,23 +190,6 @@ SHOP = [
     ("4", "Ann", "cup", "2026-03-01 09:00", "-1", "9.00"),
     ("5", "李娜", "tea", "2026-03-02 09:00", "1", "3.50"),
 ]
-MAPPING = """
-source: shop
-title: A tea shop
-time_zone: Asia/Shanghai
-currency: CNY
-delivers: orders
-entities:
-  order_lines:
-    files: orders*.csv
-    columns:
-      order_id: order
-      customer_id: customer
-      product_id: product
-      ordered_at: ordered at
-      quantity: quantity
-      unit_price: price
-"""
 Row = tuple[str, ...]
 
 

@@ -20,26 +20,10 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 from flows.publish.versions import published_file, versions
 from flows.schedule import ScheduleError, cron_schedule
 from tests.conftest import REPOSITORY
+from tests.tea_shop import HEADER, MAPPING
 
 REGULARS = Path(sys.executable).with_name("regulars")
 PREFECT = Path(sys.executable).with_name("prefect")
-MAPPING = """
-source: shop
-title: A tea shop
-time_zone: Asia/Shanghai
-currency: CNY
-entities:
-  order_lines:
-    files: orders*.csv
-    columns:
-      order_id: order
-      customer_id: customer
-      product_id: product
-      ordered_at: ordered at
-      quantity: quantity
-      unit_price: price
-"""
-HEADER = "order,customer,product,ordered at,quantity,price\n"
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from flows.upgrade import (
 from flows.work_file import open_database, work_file, work_folder
 from tests.conftest import REPOSITORY, Refresh
 from tests.published_rows import published_rows
+from tests.tea_shop import HEADER, MAPPING
 
 RELEASE_0_1 = "beeb3c2"
 
@@ -283,23 +284,6 @@ def release_0_1(tmp_path: Path) -> Path:
     return tmp_path / "release_0_1"
 
 
-MAPPING = """
-source: shop
-title: A tea shop
-time_zone: Asia/Shanghai
-currency: CNY
-entities:
-  order_lines:
-    files: orders*.csv
-    columns:
-      order_id: order
-      customer_id: customer
-      product_id: product
-      ordered_at: ordered at
-      quantity: quantity
-      unit_price: price
-"""
-HEADER = "order,customer,product,ordered at,quantity,price\n"
 FIRST = HEADER + "1,Ann,tea,2026-01-05 10:00,2,3.50\n2,Bob,tea,2026-02-10 18:30,1,3.50\n"
 SECOND = HEADER + "2,Bob,tea,2026-02-10 18:30,3,3.50\n3,,cup,2026-02-11 12:00,1,9.00\n"
 
