@@ -20,7 +20,7 @@ from flows.work_file import work_folder
 
 if TYPE_CHECKING:  # whoever reads the file has no need of dbt
     from flows.dbt import TestResult
-    from flows.gates import Finding
+    from flows.findings import Finding
 
 _TABLES = """
 create schema audit;

@@ -17,7 +17,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final
@@ -25,6 +25,7 @@ from typing import Annotated, Any, Final
 import duckdb
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
+from flows.building import BACKUP_ENDING, is_unsettled, settle
 from flows.database_file import connect
 from flows.file_copy import copy_file
 from flows.held_folder import held_folder
@@ -34,7 +35,7 @@ from flows.publish.versions import sync_folder
 from flows.settings import RefreshSettings
 from flows.sql_text import quote_name, quote_text
 from flows.upgrade import refuse_newer, this_release, warehouse_format
-from flows.work_file import work_file, work_folder
+from flows.work_file import RefreshInProgressError, sole_refresh, work_file, work_folder
 
 BACKUP_FORMAT: Final = 1
 CONTENTS: Final = "backup.json"
@@ -229,22 +230,26 @@ def _work_file_as_it_is(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     The copy has lost its name before it is read: a killed process leaves nothing.
     """
-    with held_folder(work_folder(warehouse), f".{os.getpid()}.backup") as folder:
+    with held_folder(work_folder(warehouse), f".{os.getpid()}{BACKUP_ENDING}") as folder:
         copy = folder / "regulars.duckdb"
-        _copy_at_rest(work_file(warehouse), copy)
+        _copy_at_rest(warehouse, copy)
         connection = connect(copy, read_only=True)
         shutil.rmtree(folder)
         with connection:
             yield connection
 
 
-def _copy_at_rest(source: Path, target: Path) -> None:
-    """Copy a database with its write-ahead log as they were at one moment.
+def _copy_at_rest(warehouse: Path, target: Path) -> None:
+    """Copy the work file with its write-ahead log as they were at one moment.
 
     A refresh writes into its work file only for moments, to record its begin or its failure. What
     was copied while the file stayed as it was is what DuckDB would find after a power cut: the
     state after the last transaction.
+
+    For a moment, too, readers see a version whose work file has yet to take its place; a refresh
+    that was killed then leaves it so, and the copy would lack a night.
     """
+    source = work_file(warehouse)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     log = source.with_name(source.name + ".wal")
     copied_log = target.with_name(target.name + ".wal")
@@ -252,7 +257,11 @@ def _copy_at_rest(source: Path, target: Path) -> None:
         before = _stamps(source, log)
         # A file system's clock is coarse: what was written just now may be written again unseen.
         age = time.time_ns() - max(modified for _, _, modified in before)
-        if not 0 <= age < _SETTLED_NANOSECONDS:
+        if is_unsettled(warehouse):
+            # A living refresh, which holds the lock, settles its own.
+            with suppress(RefreshInProgressError), sole_refresh(warehouse):
+                settle(warehouse)
+        elif not 0 <= age < _SETTLED_NANOSECONDS:
             try:
                 copied_log.unlink(missing_ok=True)
                 copy_file(source, target)
@@ -260,7 +269,7 @@ def _copy_at_rest(source: Path, target: Path) -> None:
                     copy_file(log, copied_log)
             except FileNotFoundError:  # the log, written into the file meanwhile
                 continue
-            if _stamps(source, log) == before:
+            if _stamps(source, log) == before and not is_unsettled(warehouse):
                 return
         if time.monotonic() > deadline:
             raise BackupError(f"{source} was written to all the time: try again later")

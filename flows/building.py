@@ -12,10 +12,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import duckdb
 
 from flows.file_copy import copy_file
+from flows.held_folder import remove_unheld
+from flows.leftovers import remove_leftover
 from flows.publish.versions import (
     current_version,
     remove_unfinished,
@@ -25,6 +28,9 @@ from flows.publish.versions import (
 )
 from flows.work_file import make_private, open_database, work_file, work_folder
 
+BACKUP_ENDING: Final = ".backup"  # of the folders in which backups copy the work file
+# Half a database written anew, half an audit or a last word, and what DuckDB spilled.
+_LEFTOVERS: Final = ("*.compacting", ".last_*", "*.tmp")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_WORDS = tuple(os.strerror(code) for code in _FULL)  # DuckDB tells them in its messages
 
@@ -121,6 +127,7 @@ def settle(warehouse: Path) -> str | None:
         The version kept; None where there was nothing, or it was thrown away.
     """
     remove_unfinished(warehouse)
+    _remove_leftovers(work_folder(warehouse))
     folder = _building_folder(warehouse)
     if not folder.is_dir():
         return None
@@ -141,6 +148,23 @@ def settle(warehouse: Path) -> str | None:
         remove_version(warehouse, version)
     shutil.rmtree(folder)
     return version if is_published else None
+
+
+def is_unsettled(warehouse: Path) -> bool:
+    """Whether what was built for the current version has yet to take the work file's place."""
+    try:
+        version = _version_file(warehouse).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return version == current_version(warehouse) and building_file(warehouse).is_file()
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left in the work folder, beside the copy."""
+    remove_unheld(folder, BACKUP_ENDING)  # a living backup holds its own
+    for pattern in _LEFTOVERS:
+        for path in folder.glob(pattern):
+            remove_leftover(path)
 
 
 def _building_folder(warehouse: Path) -> Path:

@@ -17,6 +17,7 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.graph.nodes import GenericTestNode, SingularTestNode
 from dbt_common.events.base_types import EventMsg
 
+from flows.dbt_errors import told_of
 from flows.model_task_runs import ModelTaskRuns
 from flows.project import project_folder
 from flows.sql_text import quote_name
@@ -102,8 +103,11 @@ class DbtProject:
         self._common = [
             *("--project-dir", str(project_folder()), "--profiles-dir", str(project_folder())),
             *("--target-path", str(folder / "dbt"), "--log-path", str(folder / "logs")),
-            *("--vars", json.dumps(dict(variables)), "--quiet"),
+            # Errors would be printed even with --quiet, and may quote values of rows.
+            *("--log-level", "none", "--log-level-file", "debug"),
+            *("--vars", json.dumps(dict(variables))),
         ]
+        self._log = folder / "logs" / "dbt.log"
         parsed = dbtRunner().invoke(["parse", *self._common])
         _raise_interrupt(parsed)
         if not parsed.success or not isinstance(parsed.result, Manifest):
@@ -122,7 +126,7 @@ class DbtProject:
             The number of models and seeds built.
 
         Raises:
-            DbtError: naming each model that failed, with DuckDB's message.
+            DbtError: naming each model that failed, with what may be told of DuckDB's message.
         """
         if self._mode == "all":
             chosen = [f"path:{path}" for path in paths]
@@ -136,7 +140,7 @@ class DbtProject:
             arguments = ["--resource-type", "model"]
         succeeded, built = self._invoke(["build", *arguments, "--select", *chosen])
         if not succeeded:
-            raise DbtError(_failures("build", built))
+            raise DbtError(self._failures("build", built))
         return sum(one.node.resource_type != NodeType.Operation for one in built)
 
     def test(
@@ -167,7 +171,7 @@ class DbtProject:
             if one.node.resource_type != NodeType.Operation  # the project's on-run-start
         )
         if not succeeded:
-            raise DbtTestError(_failures("test", found), results)
+            raise DbtTestError(self._failures("test", found), results)
         return results
 
     def _store_failures(self, found: Iterable[NodeResult]) -> dict[str, str]:
@@ -206,6 +210,18 @@ class DbtProject:
             for node in self.manifest.nodes.values()
         }
 
+    def _failures(self, command: str, found: Iterable[NodeResult]) -> str:
+        """A line for each node that failed, and where the rest of what DuckDB said stands."""
+        failed = [one for one in found if str(one.status) in _BAD]
+        lines = [f"dbt {command}: {len(failed)} failed"]
+        for one in failed:
+            # Of failing rows dbt's message is their number and the bound.
+            said = one.message if one.status == "fail" else told_of(one.message)
+            lines.append(f"  {one.node.name}: {said}")
+        if any(one.status != "fail" for one in failed):
+            lines.append(f"All that DuckDB said, rows that it quotes too: {self._log}")
+        return "\n".join(lines)
+
     def _invoke(self, arguments: Sequence[str]) -> tuple[bool, Sequence[NodeResult]]:
         """Call dbt; returns whether all went well, and the result of each node."""
         reporter = ModelTaskRuns.of_this_run(self.manifest)
@@ -218,7 +234,10 @@ class DbtProject:
             DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         _raise_interrupt(outcome)
         if not isinstance(outcome.result, RunExecutionResult):
-            raise DbtError(f"dbt {arguments[0]} did not run: {outcome.exception}")
+            raise DbtError(
+                f"dbt {arguments[0]} did not run: {told_of(str(outcome.exception))}; "
+                f"its own words stand in {self._log}"
+            )
         return outcome.success, outcome.result.results
 
 
@@ -271,10 +290,3 @@ def _raise_interrupt(outcome: dbtRunnerResult) -> None:
     """An interrupt is the user's word, not a failure of dbt, which catches it all the same."""
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
-
-
-def _failures(command: str, found: Iterable[NodeResult]) -> str:
-    lines = [
-        f"  {result.node.name}: {result.message}" for result in found if str(result.status) in _BAD
-    ]
-    return f"dbt {command}: {len(lines)} failed\n" + "\n".join(lines)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flows.leftovers import remove_leftover
+
 
 @contextmanager
 def held_folder(parent: Path, name: str) -> Iterator[Path]:
@@ -24,14 +26,16 @@ def held_folder(parent: Path, name: str) -> Iterator[Path]:
     Raises:
         FileExistsError: where another process holds a folder of this name.
     """
-    for left in parent.glob(f".*{Path(name).suffix}"):
-        _remove_unheld(left)
+    remove_unheld(parent, Path(name).suffix)
     path = parent / name
     while True:
         path.mkdir(mode=0o700)
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # another took it for a dead one's
+            continue
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if _is_same(descriptor, path):  # else another took it for a dead one's, before the lock
+        if _is_same(descriptor, path):  # else the same, before the lock
             break
         os.close(descriptor)
     try:
@@ -42,6 +46,17 @@ def held_folder(parent: Path, name: str) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def remove_unheld(parent: Path, ending: str) -> None:
+    """Remove the folders of an ending that no living process holds.
+
+    Args:
+        parent: where they lie.
+        ending: from its dot on, as ".unfinished".
+    """
+    for left in parent.glob(f".*{ending}"):
+        _remove_unheld(left)
+
+
 def _remove_unheld(path: Path) -> None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -50,7 +65,7 @@ def _remove_unheld(path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if _is_same(descriptor, path):
-            shutil.rmtree(path)
+            remove_leftover(path)
     except BlockingIOError:
         pass
     finally:

@@ -13,8 +13,12 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
     FlowRunFilter,
     FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
     TaskRunFilter,
     TaskRunFilterState,
     TaskRunFilterStateType,
@@ -23,6 +27,8 @@ from prefect.client.schemas.objects import StateType
 from prefect.context import FlowRunContext
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
+
+from flows.leftovers import remove_leftover
 
 logger = logging.getLogger(__name__)
 _ENDED = "the process ended without a word (killed?)"
@@ -51,7 +57,7 @@ def this_run_is_alive(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            remove_leftover(path)  # the run has ended by then; the next one finds it so
 
 
 def close_left_runs(folder: Path) -> int:
@@ -74,6 +80,33 @@ def close_left_runs(folder: Path) -> int:
         else:
             path.unlink(missing_ok=True)
     return alive
+
+
+def close_runs_never_begun(deployment_id: UUID, folder: Path) -> None:
+    """Mark as crashed the runs of a deployment whose killed scheduler was about to start them.
+
+    A scheduler takes its runs with it (flows/schedule.py). One that was killed while its process
+    imported holds no lock yet and never did: only Prefect knows of it, as pending or running.
+
+    Args:
+        deployment_id: the deployment, which no scheduler serves just now.
+        folder: where its runs keep their locks; those with one, a worker's, are left alone.
+    """
+    close_left_runs(folder)
+    alive = {path.name.lstrip(".") for path in folder.glob("*")}
+    ours = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
+    unfinished = FlowRunFilter(
+        state=FlowRunFilterState(
+            type=FlowRunFilterStateType(
+                any_=[StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+            )
+        )
+    )
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_runs(deployment_filter=ours, flow_run_filter=unfinished)
+        for run in found:
+            if str(run.id) not in alive:
+                _close(client, run.id)
 
 
 def _close(client: SyncPrefectClient, flow_run_id: UUID) -> None:

@@ -5,7 +5,6 @@ a model. dbt says itself when a model starts and ends, so the task runs are repo
 are: events, by which Prefect's own engine reports its task runs too. That costs half a millisecond.
 """
 
-import re
 from contextvars import Context, copy_context
 from datetime import UTC, datetime
 from threading import Lock
@@ -21,10 +20,11 @@ from prefect.states import Completed, Crashed, Failed, Running
 from prefect.types import DateTime
 from prefect.utilities.engine import emit_task_run_state_change_event
 
+from flows.dbt_errors import class_told
+
 _REPORTED = ("model", "seed")
 _BUILT = "success"
 _SKIPPED = "skipped"
-_KIND_OF_ERROR = re.compile(r"\b[A-Z][A-Za-z ]*(?:Error|Exception)\b(?=:)")
 
 
 class ModelTaskRuns:
@@ -129,7 +129,7 @@ def _final_state(result: Any) -> State[Any]:
     """The state of a task run after dbt's result for its node.
 
     Messages of DuckDB may quote values of rows, which may be personal: only the kind of error goes
-    to Prefect, the rest stands in dbt's own log.
+    to Prefect (flows/dbt_errors.py), the rest stands in dbt's own log.
     """
     if result.status == _BUILT:
         return Completed()
@@ -137,5 +137,4 @@ def _final_state(result: Any) -> State[Any]:
         return State(
             type=StateType.CANCELLED, name="Skipped", message="a model that it reads failed"
         )
-    kinds = _KIND_OF_ERROR.findall(result.message)
-    return Failed(message=f"{kinds[-1] if kinds else 'Error'}: see dbt.log")
+    return Failed(message=f"{class_told(result.message)}: see dbt.log")

@@ -1,8 +1,9 @@
 """The refresh: from landing files to a published version, stage by stage."""
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -30,15 +31,20 @@ from flows.building import (
     telling_of_a_full_disk,
 )
 from flows.currency import CurrencyError, reporting_currency
+from flows.database_errors import hiding_values
 from flows.database_file import NewerWarehouseError
 from flows.dbt import DbtError, DbtProject, DbtTestError, Mode, TestResult
+from flows.findings import BrokenFeedError, Finding, raise_if_broken, record_findings
 from flows.fingerprint import build_fingerprint
-from flows.gates import BrokenFeedError, Finding, judge, raise_if_broken, record_findings
+from flows.gates import judge
+from flows.housekeeping import keep_house, only_a_trouble_once_published
 from flows.left_runs import this_run_is_alive
+from flows.load.file_hashes import all_hashes, take_over_hashes
 from flows.load.loader import Delivery, LoadError, TransientLoadError, load_source
 from flows.load.mapping import Mapping as SourceMapping
 from flows.load.mapping import MappingError, find_mappings, load_mapping
 from flows.notices import Event, Notice, tell
+from flows.privacy.rights import set_rights
 from flows.project import project_folder
 from flows.publish.bi_file import PublishError, write_bi_file
 from flows.publish.restricted_file import write_restricted_file
@@ -47,16 +53,16 @@ from flows.publish.versions import (
     FILE_NAME,
     current_version,
     published_file,
-    remove_old_versions,
     switch_to,
     sync_folder,
     unfinished_folder,
     version_folder,
 )
 from flows.runs import (
+    Trouble,
     begin_run,
     end_run,
-    keep_failure,
+    keep_trouble,
     last_published,
     record_build,
     record_stages,
@@ -77,6 +83,7 @@ CORE_PATHS = ("seeds", "models/staging", "models/intermediate", "models/core")
 MART_PATHS = ("models/marts",)
 RETRY_SECONDS = (10, 60, 300)  # a locked database or a file still being written
 
+logger = logging.getLogger(__name__)
 Change = Callable[[duckdb.DuckDBPyConnection], None]
 
 
@@ -104,7 +111,8 @@ class RefreshResult:
         stages: the stages in order, with seconds and rows in and out.
         deliveries: one for each file that the sources delivered.
         is_published: False where nothing was new, so that the version before stays.
-        warnings: what people should look at, a sentence each.
+        warnings: what people should look at, a sentence each: of the data, and of what could not
+            be done once readers saw the version.
     """
 
     run_id: str
@@ -157,10 +165,11 @@ def _run(settings: RefreshSettings, change: Change | None) -> RefreshResult:
     warehouse = settings.warehouse.resolve()
 
     def say(event: Event, run_id: str | None, message: str) -> None:
-        tell(
-            settings.notices,
-            Notice(event, run_id, message, warehouse, current_version(warehouse)),
-        )
+        try:
+            notice = Notice(event, run_id, message, warehouse, current_version(warehouse))
+            tell(settings.notices, notice)
+        except Exception:  # how a run went does not hang on whether people hear of it
+            logger.warning("the notice was not delivered", exc_info=True)
 
     try:
         with this_run_is_alive(work_folder(warehouse) / "prefect" / "running"):
@@ -180,6 +189,7 @@ def _words(result: RefreshResult) -> str:
     return "\n".join([f"version {result.run_id} is published", *result.warnings])
 
 
+@hiding_values()
 def _run_alone(settings: RefreshSettings, warehouse: Path, change: Change | None) -> RefreshResult:
     """Hold the warehouse, settle what an interrupted run left, and build in a copy."""
     run_id = None
@@ -192,26 +202,24 @@ def _run_alone(settings: RefreshSettings, warehouse: Path, change: Change | None
             settle(warehouse)
             undo_interrupted_0_1(warehouse)
             run_id = begin_run(warehouse)
+            troubles: list[str] = []  # what fails when readers see the version already
             try:
                 database = begin_building(warehouse, run_id)
-                result = _run_stages(settings, warehouse, database, mappings, change, run_id)
+                result = _run_stages(
+                    settings, warehouse, database, mappings, change, run_id, troubles
+                )
+                if not result.is_published:
+                    _end_with_nothing_new(warehouse, run_id)
+                    set_rights(warehouse, settings.restricted.group)  # the setting may be new
+                    return result
             except BaseException as error:
-                _keep_what_was_found(warehouse, run_id, error)
-                if settle(warehouse) is None:
-                    _record_failure(warehouse, run_id, error)
-                raise
-            settle(warehouse)
-            with open_database(work_file(warehouse)) as connection:
-                if result.is_published:
-                    record_stages(connection, run_id, result.as_of_date, result.stages)
-                    publish_settings = settings.publish
-                    remove_old_versions(
-                        warehouse, publish_settings.keep_versions, publish_settings.keep_days
-                    )
+                if current_version(warehouse) == run_id:  # told to end just after the switch
+                    settle(warehouse)
                 else:
-                    end_run(connection, run_id, "nothing new")
-            keep_failure(warehouse, run_id, None)
-            return result
+                    _throw_away(warehouse, run_id, error)
+                raise
+            keep_house(settings, run_id, result.as_of_date, result.stages, troubles)
+            return replace(result, warnings=(*result.warnings, *troubles))
     except (
         LoadError,
         MappingError,
@@ -224,6 +232,32 @@ def _run_alone(settings: RefreshSettings, warehouse: Path, change: Change | None
         RefreshInProgressError,
     ) as error:
         raise RefreshError(str(error), run_id) from error
+
+
+def _end_with_nothing_new(warehouse: Path, run_id: str) -> None:
+    """Throw the copy away; what became known of unchanged files is kept, or is hashed again."""
+    with open_database(building_file(warehouse)) as connection:
+        hashes = all_hashes(connection)
+    settle(warehouse)
+    with open_database(work_file(warehouse)) as connection:
+        connection.begin()
+        take_over_hashes(connection, hashes)
+        end_run(connection, run_id, "nothing new")
+        connection.commit()
+    keep_trouble(warehouse, None)
+
+
+def _throw_away(warehouse: Path, run_id: str, error: BaseException) -> None:
+    """Throw away what a failed run built, and record why; what cannot be done, the next run does.
+
+    The run failed for a reason of its own, which nothing here may hide.
+    """
+    _keep_what_was_found(warehouse, run_id, error)
+    try:
+        settle(warehouse)
+    except OSError:
+        logger.warning("what run %s built could not be thrown away yet", run_id, exc_info=True)
+    _record_failure(warehouse, run_id, error)
 
 
 def _keep_what_was_found(warehouse: Path, run_id: str, error: BaseException) -> None:
@@ -244,11 +278,12 @@ def _record_failure(warehouse: Path, run_id: str, error: BaseException) -> None:
     """Say what failed, where there is still room to say it; the next run finds it "running"."""
     message = str(error) or type(error).__name__
     with suppress(OSError, duckdb.Error):
-        keep_failure(warehouse, run_id, message)
+        keep_trouble(warehouse, Trouble(run_id, message))
         with open_database(work_file(warehouse)) as connection:
             end_run(connection, run_id, "failed", message)
 
 
+@hiding_values()
 def _run_stages(
     settings: RefreshSettings,
     warehouse: Path,
@@ -256,6 +291,7 @@ def _run_stages(
     mappings: Sequence[SourceMapping],
     change: Change | None,
     run_id: str,
+    troubles: list[str],
 ) -> RefreshResult:
     stages: list[Stage] = []
 
@@ -316,19 +352,21 @@ def _run_stages(
         findings = [] if change else hold_against_the_past(settings, warehouse, run_id)
     keep_audit(warehouse, run_id, results=results, findings=findings)
 
-    with stage("publish", stages) as current:
-        mended = version_folder(warehouse, last[0]) / FILE_NAME if last else None
-        current.rows_out = publish(
-            warehouse,
-            run_id,
-            as_of_date,
-            published_tables(project.manifest),
-            mended if mode == "affected" and mended and mended.is_file() else None,
-            settings.restricted.group,
-            stages,
-        )
-    report_row_counts(stages)
-    report_version(run_id, {"as of": as_of_date, "built": mode, "rows": stages[-1].rows_out})
+    what = "the end of its publishing was disturbed"
+    with only_a_trouble_once_published(warehouse, run_id, what, troubles):
+        with stage("publish", stages) as current:
+            mended = version_folder(warehouse, last[0]) / FILE_NAME if last else None
+            current.rows_out = publish(
+                warehouse,
+                run_id,
+                as_of_date,
+                published_tables(project.manifest),
+                mended if mode == "affected" and mended and mended.is_file() else None,
+                settings.restricted.group,
+                stages,
+            )
+        report_row_counts(stages)
+        report_version(run_id, {"as of": as_of_date, "built": mode, "rows": current.rows_out})
     warnings = [f"{one.name}: {one.failures} rows" for one in results if one.status == "warn"] + [
         finding.text for finding in findings
     ]
@@ -350,6 +388,7 @@ def _run_stages(
     retry_delay_seconds=list(RETRY_SECONDS),
     retry_condition_fn=can_heal,
 )
+@hiding_values()
 def load(database: Path, landing: Path, mapping: SourceMapping, run_id: str) -> list[Delivery]:
     """Load one source's new files into raw, in one transaction."""
     with open_database(database) as connection:
@@ -357,12 +396,14 @@ def load(database: Path, landing: Path, mapping: SourceMapping, run_id: str) -> 
 
 
 @task(cache_policy=NO_CACHE)
+@hiding_values()
 def build_core(project: DbtProject) -> int:
     """Build seeds, staging, intermediate and core."""
     return project.build(*CORE_PATHS)
 
 
 @task(cache_policy=NO_CACHE)
+@hiding_values()
 def mine(database: Path, settings: MiningSettings) -> tuple[int, int]:
     """Mine the baskets of the core into mining.rules; returns basket items in, rules out."""
     with open_database(database) as connection:
@@ -401,12 +442,14 @@ def mine(database: Path, settings: MiningSettings) -> tuple[int, int]:
 
 
 @task(cache_policy=NO_CACHE)
+@hiding_values()
 def build_marts(project: DbtProject) -> int:
     """Build the marts over core and the mined tables of this run."""
     return project.build(*MART_PATHS)
 
 
 @task(cache_policy=NO_CACHE)
+@hiding_values()
 def check(project: DbtProject) -> tuple[TestResult, ...]:
     """Run every data test: nothing unproven is published.
 
@@ -423,6 +466,7 @@ def check(project: DbtProject) -> tuple[TestResult, ...]:
 
 
 @task(cache_policy=NO_CACHE)
+@hiding_values()
 def hold_against_the_past(settings: RefreshSettings, warehouse: Path, run_id: str) -> list[Finding]:
     """Hold the night's deliveries against the past of their sources, and record what was found.
 
@@ -438,6 +482,7 @@ def hold_against_the_past(settings: RefreshSettings, warehouse: Path, run_id: st
 
 
 @task(cache_policy=NO_CACHE)
+@hiding_values()
 def publish(
     warehouse: Path,
     version: str,

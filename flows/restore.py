@@ -1,7 +1,10 @@
 """A warehouse from a backup: raw and `state` come from it, all else is derived anew."""
 
 import json
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -15,13 +18,14 @@ from flows.backup import (
     BackupError,
     deciding_settings,
 )
+from flows.building import settle
 from flows.database_file import NewerWarehouseError, connect
 from flows.privacy.look_ups import record_file
-from flows.publish.versions import current_version, versions
+from flows.publish.versions import current_version, sync_folder, versions
 from flows.settings import RefreshSettings
 from flows.sql_text import quote_name, quote_text
 from flows.upgrade import FORMAT, upgrade, warehouse_format
-from flows.work_file import work_file
+from flows.work_file import sole_refresh, work_file, work_folder
 
 
 def refuse_unless_empty(warehouse: Path) -> None:
@@ -29,7 +33,11 @@ def refuse_unless_empty(warehouse: Path) -> None:
 
     Raises:
         BackupError: it holds versions or loads.
+        RefreshInProgressError: another process works on it.
     """
+    if work_folder(warehouse).is_dir():
+        with sole_refresh(warehouse):  # a killed restore may have left a version nobody reads
+            settle(warehouse)
     is_used = current_version(warehouse) is not None or bool(versions(warehouse))
     if not is_used and work_file(warehouse).is_file():
         with connect(work_file(warehouse), read_only=True) as connection:
@@ -54,6 +62,30 @@ def refuse_newer_backup(folder: Path, backup: Backup) -> None:
         )
 
 
+@contextmanager
+def settings_to_be(folder: Path, settings_file: Path) -> Iterator[Path | None]:
+    """Show the settings that a restore will find in place, before anything is laid there.
+
+    Args:
+        folder: the backup.
+        settings_file: where the settings file is or will be.
+
+    Yields:
+        The settings file where it is; else a copy of the backup's beside its place, for paths in it
+        are relative to its folder, gone at the end; None where the backup holds none either.
+    """
+    source = folder / SETTINGS_FILE
+    if settings_file.exists() or not source.is_file():
+        yield settings_file if settings_file.exists() else None
+        return
+    beside = settings_file.with_name(f".{settings_file.name}.looked_at")
+    _lay(source, beside)
+    try:
+        yield beside
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def put_back_settings(folder: Path, settings_file: Path) -> list[str]:
     """Lay the settings file of a backup where none is; see `_put_back`."""
     source = folder / SETTINGS_FILE
@@ -67,14 +99,47 @@ def put_back_mappings(folder: Path, mappings: Path) -> list[str]:
 
 
 def _put_back(source: Path, target: Path) -> list[str]:
-    """Say what was done with a file: put back where missing, left alone where it is another."""
+    """Say what was done with a file: put back where missing, left alone where it is another.
+
+    Raises:
+        BackupError: it cannot be written.
+    """
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        _lay(source, target)
         return [f"{target} was put back."]
     if target.read_bytes() != source.read_bytes():
         return [f"{target} is another than the backup's, and stays as it is."]
     return []
+
+
+def _lay(source: Path, target: Path, *, is_private: bool = False) -> None:
+    """Copy a file so that it is there whole, on disk, or not at all.
+
+    Args:
+        source: the file.
+        target: where it goes; its folder is made where it is missing.
+        is_private: for its owner's eyes only, from its first byte, as its folder is.
+
+    Raises:
+        BackupError: it cannot be written.
+    """
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    try:
+        target.parent.mkdir(mode=0o700 if is_private else 0o777, parents=True, exist_ok=True)
+        unfinished.unlink(missing_ok=True)  # of a restore that was killed
+        descriptor = os.open(
+            unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if is_private else 0o666
+        )
+        with source.open("rb") as read, os.fdopen(descriptor, "wb") as write:
+            shutil.copyfileobj(read, write)
+            write.flush()
+            os.fsync(write.fileno())
+        unfinished.replace(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise BackupError(f"{target} could not be put back: {error.strerror}") from error
 
 
 def different_settings(backup: Backup, settings: RefreshSettings) -> list[str]:
@@ -134,7 +199,7 @@ def _put_back_look_ups(folder: Path, warehouse: Path) -> None:
     """Put back the record of look-ups.
 
     Raises:
-        BackupError: another record is there, which nothing may overwrite.
+        BackupError: another record is there, which nothing may overwrite, or it cannot be written.
     """
     source, target = folder / LOOK_UPS, record_file(warehouse)
     if not source.is_file():
@@ -143,9 +208,7 @@ def _put_back_look_ups(folder: Path, warehouse: Path) -> None:
         if target.read_bytes() != source.read_bytes():
             raise BackupError(f"{target} is another than the backup's: it is left as it is")
         return
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
-    target.chmod(0o600)
+    _lay(source, target, is_private=True)
 
 
 def _put_back_table(

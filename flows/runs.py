@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import duckdb
 
@@ -85,6 +85,8 @@ def record_stages(
     connection.execute(
         "update state.runs set as_of_date = ? where run_id = ?", [as_of_date, run_id]
     )
+    if not stages:
+        return
     connection.executemany(
         "insert or replace into state.run_stages values (?, ?, ?, ?, ?, ?)",
         [[run_id, s.name, s.started_at, s.seconds, s.rows_in, s.rows_out] for s in stages],
@@ -113,26 +115,47 @@ def end_run(
     )
 
 
-def keep_failure(warehouse: Path, run_id: str, error: str | None) -> None:
-    """Leave the error of the last run in a small file for `regulars status`; None removes it.
+def record_trouble(connection: duckdb.DuckDBPyConnection, run_id: str, trouble: str) -> None:
+    """Write what went wrong in a run that is published all the same."""
+    connection.execute("update state.runs set error = ? where run_id = ?", [trouble, run_id])
+
+
+class Trouble(NamedTuple):
+    """What went wrong in a run.
+
+    Attributes:
+        run_id: the run.
+        message: what went wrong, for people.
+        is_published: whether its version was published all the same.
+    """
+
+    run_id: str
+    message: str
+    is_published: bool = False
+
+
+def keep_trouble(warehouse: Path, trouble: Trouble | None) -> None:
+    """Leave the trouble of the last run in a small file for `regulars status`; None removes it.
 
     Whoever asks must not open the work file, lest a starting refresh finds it locked.
     """
-    failure = _failure_file(warehouse)
-    if error is None:
-        failure.unlink(missing_ok=True)
-    else:
-        failure.write_text(json.dumps({"run_id": run_id, "error": error}), encoding="utf-8")
+    file = _trouble_file(warehouse)
+    if trouble is None:
+        file.unlink(missing_ok=True)
+        return
+    unfinished = file.with_name(f".{file.name}")
+    unfinished.write_text(json.dumps(trouble._asdict()), encoding="utf-8")
+    unfinished.replace(file)
 
 
-def last_failure(warehouse: Path) -> tuple[str, str] | None:
-    """The id and the error of the newest run, where that run failed; None where it did not."""
+def last_trouble(warehouse: Path) -> Trouble | None:
+    """What went wrong in the newest run; None where nothing did, or it is not ours to read."""
     try:
-        record = json.loads(_failure_file(warehouse).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        record = json.loads(_trouble_file(warehouse).read_text(encoding="utf-8"))
+    except (FileNotFoundError, PermissionError):
         return None
-    return str(record["run_id"]), str(record["error"])
+    return Trouble(**record)
 
 
-def _failure_file(warehouse: Path) -> Path:
+def _trouble_file(warehouse: Path) -> Path:
     return work_folder(warehouse) / "last_failure.json"

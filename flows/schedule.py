@@ -35,7 +35,7 @@ from prefect.types import DateTime
 from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
-from flows.left_runs import close_left_runs
+from flows.left_runs import close_left_runs, close_runs_never_begun
 from flows.parent_process import end_with_parent, parent_has_ended
 
 DEPLOYMENT = "nightly"
@@ -82,24 +82,26 @@ def serve(
         running: the folder by which the flow's runs show that they are alive (flows/left_runs.py).
     """
     os.environ[_SCHEDULER] = str(os.getpid())
-    close_left_runs(running)
     try:
-        asyncio.run(_serve(flow, schedule, parameters))
+        asyncio.run(_serve(flow, schedule, parameters, running))
     finally:
         _say_that_runs_ended(running)
 
 
-async def _serve(flow: Flow[..., Any], schedule: Schedule, parameters: Mapping[str, Any]) -> None:
+async def _serve(
+    flow: Flow[..., Any], schedule: Schedule, parameters: Mapping[str, Any], running: Path
+) -> None:
     runner = Runner(name=DEPLOYMENT, limit=1, pause_on_shutdown=False, query_seconds=5)
     deployment_id = await runner.aadd_deployment(
         await flow.ato_deployment(
             DEPLOYMENT,
             schedule=schedule,
             parameters=dict(parameters),
-            # No limit of Prefect's on top: a run that dies while it starts would hold it for ever.
+            # No limit of Prefect's on top of ours; prefect.yaml says why.
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
     )
+    await asyncio.to_thread(close_runs_never_begun, deployment_id, running)
     await _forget_missed_runs(deployment_id)
     serving = asyncio.create_task(runner.start())
     loop = asyncio.get_running_loop()

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
@@ -16,7 +17,8 @@ ClosedDay = Annotated[str, Field(pattern=r"^(\d{4}-)?\d{2}-\d{2}$")]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # A wrong value is not repeated in the error, which Prefect shows: it may hold a secret.
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class CustomerSettings(_Section):
@@ -173,9 +175,22 @@ class NoticeSettings(_Section):
     @field_validator("webhook")
     @classmethod
     def _is_web_address(cls, webhook: SecretStr | None) -> SecretStr | None:
-        if webhook and not webhook.get_secret_value().startswith(("https://", "http://")):
-            raise ValueError("no web address")
+        if webhook is not None and not _is_web_address(webhook.get_secret_value()):
+            raise ValueError("no web address, as https://example.org/notices")
         return webhook
+
+
+def _is_web_address(text: str) -> bool:
+    """Tell whether a notice can be posted there: http or https, a host, nothing to be encoded."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port  # the library refuses "x" and 99999 here, not before
+    except ValueError:
+        return False
+    # A name and password before the host would be taken for a part of its name.
+    has_host = bool(parts.hostname) and parts.username is None and port != 0
+    is_plain = text.isascii() and text.isprintable() and " " not in text
+    return parts.scheme in ("http", "https") and has_host and is_plain
 
 
 class RefreshSettings(_Section):

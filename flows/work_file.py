@@ -76,5 +76,5 @@ def sole_refresh(warehouse: Path, wait_seconds: float = 0) -> Iterator[None]:
 
 def make_private(folder: Path) -> None:
     """Only the refresh's own user may look: names, phones and rejected rows lie here."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)  # one that was there

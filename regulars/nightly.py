@@ -40,5 +40,7 @@ def nightly(
     logger = get_run_logger()
     if result.is_published:
         logger.info("published version %s", result.run_id)
+        for warning in result.warnings:
+            logger.warning("%s", warning)
     else:
         logger.info("nothing new: the published version stays")

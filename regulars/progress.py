@@ -3,7 +3,7 @@
 import io
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ STAGE_TITLES: Final = {
     "check": "check every figure",
     "publish": "publish",
 }
+_TRIES: Final = 3  # to open a log file
 
 
 class StageProgress(logging.Handler):
@@ -78,17 +79,50 @@ class _LinesToLog(io.TextIOBase):
         return len(text)
 
 
+class LogFile(RotatingFileHandler):
+    """A log file of 5 MB, with three older ones beside it, that other processes write too.
+
+    Any of them may rotate it, and `regulars forget` removes all logs: what is written then goes
+    into a new file. That a log cannot be written never stops what it tells of.
+
+    Not named with a leading underscore: Prefect would take it for nobody's (see `log_to`).
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, maxBytes=5_000_000, backupCount=3, encoding="utf-8", delay=True)
+
+    def _open(self) -> io.TextIOWrapper:
+        for _ in range(_TRIES):  # the folder may be removed just after it was made
+            Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                return super()._open()
+        return super()._open()
+
+    def rotate(self, source: str, dest: str) -> None:
+        """Rename a file, unless another process has done so, or removed it, meanwhile."""
+        with suppress(FileNotFoundError):
+            super().rotate(source, dest)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, into a new file where another process has taken the old one away."""
+        with suppress(OSError):
+            if self.stream is not None and not Path(self.baseFilename).exists():
+                self.stream.close()
+                self.stream = self._open()
+        super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (of logging)
+        """Say nothing: the screen is for people, and the log is what failed."""
+
+
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
     """Send logs, warnings and all that is printed to a file until the end of the block.
 
-    The file is kept to 5 MB, with three older ones beside it.
-
     Enter it before Prefect is imported: Prefect leaves the root logger alone where it finds a
     handler with a formatter, and so prints nothing on the screen.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = RotatingFileHandler(path, maxBytes=5_000_000, backupCount=3, encoding="utf-8")
+    handler = LogFile(path)
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
     )

@@ -230,6 +230,8 @@ def _explain(detail: ErrorDetails, options: Iterable[str], file: Path | None) ->
         known = {one.split(".")[-1]: one for one in [*RefreshSettings.model_fields, *_paths()]}
         full = [known[one] for one in get_close_matches(path[-1], known, 1)]
         return f"{where}: no such setting" + _did_you_mean(full)
+    if SecretStr in get_args(_field(path).annotation):
+        return f"{where}: expected {_expected(_field(path))}; its value, a secret, is not shown"
     found = json.dumps(detail["input"], default=str, ensure_ascii=False)
     if isinstance(detail["input"], Decimal):
         found = str(detail["input"])

@@ -65,6 +65,13 @@ def plain_table(*columns: str, numbers: Sequence[str] = (), title: str | None = 
     return table
 
 
+def unfolded(table: Table, name: str) -> Table:
+    """The table with a column that no narrow screen folds: names that a person types or copies."""
+    column = next(one for one in table.columns if str(one.header) == name)
+    column.no_wrap = True
+    return table
+
+
 def visible(text: str) -> str:
     """Text from outside with its control characters written out."""
     return text.translate(_CONTROL_CHARACTERS)

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -37,7 +37,11 @@ def refresh(prefect_api: str) -> Refresh:
     """Run `regulars refresh` as a user does, in a process of its own."""
 
     def run(
-        landing: Path, warehouse: Path, *options: str, succeeds: bool = True
+        landing: Path,
+        warehouse: Path,
+        *options: str,
+        succeeds: bool = True,
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         finished = subprocess.run(
             [
@@ -45,7 +49,9 @@ def refresh(prefect_api: str) -> Refresh:
                 *("--landing", landing, "--warehouse", warehouse, *options),
             ],
             cwd=landing.parent,
-            env=os.environ | {"PREFECT_API_URL": prefect_api, "COLUMNS": "100"},
+            env=os.environ
+            | {"PREFECT_API_URL": prefect_api, "COLUMNS": "100"}
+            | dict(environment or {}),
             capture_output=True,
             text=True,
             timeout=600,

@@ -49,6 +49,7 @@ class EntityQuery:
         entity: the raw table.
         technical: the values of the load's own columns, by name.
         has_line_numbers: whether the file numbers an order's lines itself.
+        has_versions: whether the file says when each row changed.
         header_amounts: for each header line its amount's column in `judged`, and its kind.
         notes: what a person should know.
     """
@@ -59,6 +60,7 @@ class EntityQuery:
     entity: str
     technical: dict[str, str]
     has_line_numbers: bool
+    has_versions: bool
     header_amounts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
 
@@ -142,7 +144,8 @@ def compose(
         entity: the entity in the mapping.
         main: the file.
         others: for each join, its files.
-        loaded_at: rows dated later are at fault.
+        loaded_at: orders dated later are at fault; rows changed later, or at a time unknown, count
+            as of it.
         rejects_repeats: whether a line whose number its order has had in this file is at fault. To
             look for them takes sorting all rows, so it is asked for only where there are any.
 
@@ -203,7 +206,9 @@ def compose(
     technical = {"source": quote_text(mapping.source), "source_file": quote_text(main.name)}
     values = {name: quote_name(name) for name in contract.columns if name in columns}
     if "updated_at" in columns:
-        values["updated_at"] = f"coalesce(updated_at, {_moment(loaded_at)})"
+        # A row cannot be newer than its delivery: one dated 2199 would win over every later one.
+        # least passes over null.
+        values["updated_at"] = f"least(updated_at, {_moment(loaded_at)})"
     else:
         technical["updated_at"] = _moment(loaded_at)
     if contract.name == "order_lines":
@@ -217,6 +222,7 @@ def compose(
         contract.name,
         technical,
         "line_number" in columns,
+        "updated_at" in columns,
         tuple(header_amounts),
         tuple(notes),
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from flows.load.landing import FileState, content_sha256
 
@@ -74,3 +75,27 @@ class FileHashes:
                 "insert or replace into raw.file_hashes values (?, ?, ?, ?, ?, ?, ?)",
                 [self._source, name, *state, content],
             )
+
+
+def all_hashes(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Return what a database knows of the files of all sources."""
+    return connection.execute("from raw.file_hashes").to_arrow_table()
+
+
+def take_over_hashes(connection: duckdb.DuckDBPyConnection, hashes: pa.Table) -> None:
+    """Have a database know of files what another one knows; nothing is written that it knows.
+
+    Args:
+        connection: to the database.
+        hashes: as of `all_hashes`.
+    """
+    connection.register("regulars_hashes", hashes)
+    connection.execute(
+        "delete from raw.file_hashes "
+        "where (source, source_file) not in (select (source, source_file) from regulars_hashes)"
+    )
+    connection.execute(
+        "insert or replace into raw.file_hashes by name "
+        "(from regulars_hashes except from raw.file_hashes)"
+    )
+    connection.unregister("regulars_hashes")

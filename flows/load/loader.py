@@ -16,8 +16,10 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from flows.database_errors import without_values
 from flows.load.contract import COMPUTED_COLUMNS, ENTITIES
 from flows.load.databases import read_tables
+from flows.load.earlier_loads import EarlierLoads, Loaded, note_of_lost_files
 from flows.load.entity_query import EntityQuery, compose
 from flows.load.file_hashes import FileHashes
 from flows.load.landing import (
@@ -99,7 +101,8 @@ def load_source(
         mapping: the source.
         landing: the folder that holds one folder for each source.
         run_id: the run that loads.
-        loaded_at: the moment of the load, with its zone; orders dated later are rejected.
+        loaded_at: the moment of the load, with its zone; orders dated later are rejected. A file
+            that a mended mapping reads anew keeps the moment when its content first came.
 
     Returns:
         One delivery for each file of each entity, in the order of the mapping and of the files'
@@ -274,33 +277,28 @@ def _load_entity(
         raise _load_error(where, error) from error
     partners = [one for found in joined for one in found]
     fingerprint = mapping.fingerprint(name)
-    newest = _newest_loads(connection, mapping.source, name)
-    has_earlier = bool(newest)
-    mended: set[int] = set()  # loads of the same content under another mapping
+    earlier = EarlierLoads(connection, mapping.source, name)
+    has_earlier, is_mended = bool(earlier), earlier.is_first_of(fingerprint)
+    read_again: list[tuple[int, int]] = []  # ids of loads of one content before and after a mend
     # Of a file joined to several, malformed records are rejected once.
     counted = {one.name for one in files}
     deliveries = []
-    for origin in files:
+    for origin, content in _in_order_of_arrival(
+        files, partners, origins, earlier, where, fingerprint
+    ):
         source_file = origin.name
         here = f"{where}, file {source_file}"
-        try:
-            content = origins.sha256([origin, *partners])
-            file_bytes = origin.path.stat().st_size
-        except OSError as error:
-            raise _load_error(here, error) from error
-        # A file goes by what it held last, so that a change and its reversal both load; one of a
-        # new name may be a copy of another.
-        last = newest.get(source_file)
-        alike = [last] if last else newest.values()
-        equal = [one for one in alike if (one.content, one.mapping) == (content, fingerprint)]
-        if equal:
-            known = equal[0]
+        known = earlier.equal_to(source_file, content, fingerprint)
+        if known:
             note = f"the content of {source_file} was loaded before (load {known.load_id}"
-            note += ")" if known is last else f", from {known.source_file})"
+            note += ")" if known.source_file == source_file else f", from {known.source_file})"
             nothing = (0, 0, 0, 0, 0)
             deliveries.append(Delivery(known.load_id, name, source_file, *nothing, False, (note,)))
             continue
+        before = earlier.read_before(content, fingerprint)
+        delivered_at = before.delivered_at if before else loaded_at
         try:
+            file_bytes = origin.path.stat().st_size
             main = read_file(connection, origin.path, source_file, entity.format, workspace)
             others = [
                 [
@@ -317,7 +315,7 @@ def _load_entity(
             }
             counted |= joined_once.keys()
             delivery = _load_file(
-                connection, mapping, name, main, others, list(joined_once.values()), loaded_at
+                connection, mapping, name, main, others, list(joined_once.values()), delivered_at
             )
             origins.hold_still([origin, *partners])
         except (LandingError, OSError, duckdb.Error) as error:
@@ -325,16 +323,18 @@ def _load_entity(
             try:
                 origins.hold_still([origin, *partners])
             except TransientLandingError as moved:
-                raise _load_error(here, moved) from error
+                raise _load_error(here, moved) from None  # DuckDB's words may quote the file
             if isinstance(error, LandingError | OSError):
                 raise _load_error(here, error) from error
-            # Further lines of the message may show the file's own.
-            what = str(error).partition("\n")[0]
-            raise LoadError(f"{here}: DuckDB could not read it: {what}") from error
+            raise LoadError(
+                f"{here}: DuckDB could not read it: {without_values(str(error))}. See that the "
+                "file is whole, and of the type and form that the mapping states"
+            ) from None  # its words may quote the file
         connection.execute(
             "insert into raw.loads by name select $load_id as load_id, $run_id as run_id, "
             "$source as source, $entity as entity, $source_file as source_file, "
-            "$content as content_sha256, $fingerprint as mapping_sha256, $loaded_at as loaded_at, "
+            "$content as content_sha256, $fingerprint as mapping_sha256, $keys as keys_sha256, "
+            "$loaded_at as loaded_at, $first_loaded_at as first_loaded_at, "
             "$file_bytes as file_bytes, $records_read as records_read, "
             "$rows_loaded as rows_loaded, "
             "$rows_rejected as rows_rejected, $rows_derived as rows_derived, "
@@ -347,7 +347,9 @@ def _load_entity(
                 "source_file": source_file,
                 "content": content,
                 "fingerprint": fingerprint,
+                "keys": mapping.key_fingerprint(name),
                 "loaded_at": loaded_at,
+                "first_loaded_at": before.delivered_at if before else None,
                 "file_bytes": file_bytes,
                 "records_read": delivery.records_read,
                 "rows_loaded": delivery.rows_loaded,
@@ -358,13 +360,23 @@ def _load_entity(
             },
         )
         deliveries.append(delivery)
-        newest[source_file] = _Loaded(delivery.load_id, source_file, content, fingerprint)
-        if last and last.content == content:
-            mended.add(delivery.load_id)
+        earlier.add(Loaded(delivery.load_id, source_file, content, fingerprint, delivered_at))
+        if before:
+            read_again.append((before.load_id, delivery.load_id))
+    places = {one.name: place for place, one in enumerate(files)}
+    deliveries.sort(key=lambda one: places[one.source_file])
+    if is_mended and any(one.is_new for one in deliveries):
+        try:
+            lost = note_of_lost_files(connection, mapping, name, read_again)
+        except LandingError as error:
+            raise _load_error(where, error) from error
+        if lost:
+            deliveries[0] = replace(deliveries[0], notes=(*deliveries[0].notes, lost))
     new = [one.load_id for one in deliveries if one.is_new]
     if name != "order_lines" or not new or not (has_earlier or len(new) > 1):
         return deliveries
     replaced = _replaced(connection, mapping, new)
+    mended = {after for _, after in read_again}
     return [
         replace(one, notes=(*one.notes, replaced[one.load_id]))
         if one.is_new and one.load_id in replaced and one.load_id not in mended
@@ -373,28 +385,28 @@ def _load_entity(
     ]
 
 
-@dataclass(frozen=True)
-class _Loaded:
-    """The newest load of a file: its content's hash and that of its mapping."""
+def _in_order_of_arrival(
+    files: Sequence[_Origin],
+    partners: Sequence[_Origin],
+    origins: _Origins,
+    earlier: EarlierLoads,
+    where: str,
+    fingerprint: str,
+) -> list[tuple[_Origin, str]]:
+    """Return the files with the hashes of their content, in the order in which to read them.
 
-    load_id: int
-    source_file: str
-    content: str
-    mapping: str
-
-
-def _newest_loads(
-    connection: duckdb.DuckDBPyConnection, source: str, entity: str
-) -> dict[str, _Loaded]:
-    """Return the newest load of each file of an entity, the oldest of them first."""
-    rows = connection.execute(
-        "select load_id, source_file, content_sha256, mapping_sha256 from raw.loads "
-        "where source = ? and entity = ? "
-        "qualify row_number() over (partition by source_file order by load_id desc) = 1 "
-        "order by load_id",
-        [source, entity],
-    ).fetchall()
-    return {row[1]: _Loaded(*row) for row in rows}
+    What a mended mapping reads anew comes first, as it came before; then the rest, by name.
+    """
+    arrivals = []
+    for origin in files:
+        try:
+            content = origins.sha256([origin, *partners])
+        except OSError as error:
+            raise _load_error(f"{where}, file {origin.name}", error) from error
+        before = earlier.read_before(content, fingerprint)
+        arrivals.append((before is None, before.load_id if before else 0, origin, content))
+    arrivals.sort(key=lambda arrival: arrival[:2])
+    return [(origin, content) for _, _, origin, content in arrivals]
 
 
 def _replaced(
@@ -474,6 +486,11 @@ def _load_file(
         loaded = int(_scalar(connection, query.insert(load_id)))
     elif repeats:
         notes.append(f"{repeats:,} rows are replaced by newer rows of the same line in this file")
+    if query.has_versions and (undated := _undated(connection, name, load_id, loaded_at)):
+        notes.append(
+            f"{undated:,} rows name no time of change, or one after the load: "
+            "they count as of the load"
+        )
     derived = sum(int(_scalar(connection, sql)) for sql in query.insert_header_lines(load_id))
     malformed = sum(
         _insert_malformed(connection, mapping, name, load_id, reading)
@@ -507,6 +524,17 @@ def _load_file(
         is_new=True,
         notes=tuple(notes),
     )
+
+
+def _undated(
+    connection: duckdb.DuckDBPyConnection, entity: str, load_id: int, loaded_at: datetime
+) -> int:
+    """Count the rows of a load that count as of the load, though the file versions its rows."""
+    row = connection.execute(
+        f"select count(*) from raw.{entity} where load_id = ? and updated_at = ?",
+        [load_id, loaded_at],
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _repeated_lines(connection: duckdb.DuckDBPyConnection, load_id: int) -> int:

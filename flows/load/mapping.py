@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import available_timezones
 
+import duckdb
 import yaml
 from pydantic import (
     BaseModel,
@@ -291,6 +292,15 @@ class Column(_Strict):
         zoned = {"%z" in item or "%Z" in item for item in self.format}
         if len(zoned) > 1:
             raise ValueError("either every format states the zone (%z) or none does")
+        for pattern in self.format:
+            try:
+                duckdb.execute("select try_strptime('', $1)", [pattern])
+            except duckdb.Error as error:
+                reason = str(error).splitlines()[0].rpartition(": ")[2]
+                raise ValueError(
+                    f"format '{pattern}' is none that DuckDB's strptime knows ({reason}); "
+                    "expected one like %d.%m.%Y or %Y-%m-%d %H:%M:%S"
+                ) from None
         return self
 
     @property
@@ -447,6 +457,25 @@ class Mapping(_Strict):
         }
         if entity == "order_lines" and self.delivers != "orders":
             part["delivers"] = self.delivers
+        return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
+
+    def key_of(self, entity: str) -> tuple[str, ...]:
+        """Return the columns by which a later delivery of an entity corrects an earlier one."""
+        if entity == "order_lines" and self.delivers == "orders":
+            return ("order_id",)
+        return ENTITIES[entity].key
+
+    def key_fingerprint(self, entity: str) -> str:
+        """Return the SHA-256 of where an entity's key comes from."""
+        columns = self.entities[entity].columns
+        stated = {
+            name: (Column.model_validate(name) if isinstance(columns, str) else columns.get(name))
+            for name in self.key_of(entity)
+        }
+        part = {
+            name: column and column.model_dump(mode="json", exclude_defaults=True)
+            for name, column in stated.items()
+        }
         return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
 
 

@@ -16,7 +16,10 @@ create table if not exists raw.loads (
     source_file varchar not null,      -- relative to the landing folder, '/' between parts
     content_sha256 varchar not null,   -- of the file and of the files joined to it
     mapping_sha256 varchar not null,   -- of what the mapping says of it: a mended one loads again
+    keys_sha256 varchar,               -- of where the mapping takes the entity's key from
     loaded_at timestamptz not null,
+    first_loaded_at timestamptz,       -- when the content first came, if a mended mapping reads it
+                                       -- anew; its rows count as of then. Else null
     file_bytes bigint not null,
     records_read bigint not null,      -- counted independently of DuckDB's reader
     rows_loaded bigint not null,       -- records_read = rows_loaded + _rejected + _skipped
@@ -104,7 +107,7 @@ create table if not exists state.run_stages (
 """
 
 
-# What the quality gates found in a run (flows/gates.py).
+# What the quality gates found in a run (flows/findings.py).
 _FINDINGS: Final = """
 create table if not exists state.findings (
     run_id varchar not null,

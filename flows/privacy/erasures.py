@@ -82,6 +82,15 @@ def customer_hash(key: bytes, source: str, customer_id: str) -> str:
     return _hash(key, f"{source}:{customer_id}")
 
 
+def stand_in(key: bytes, source: str, customer_id: str) -> str:
+    """Return what stands in a file instead of a customer's id of which order ids are made.
+
+    Other than `erased` alone it keeps two people's orders apart; the same for ever, so that a file
+    that is rewritten twice has the same content.
+    """
+    return f"{ERASED}-{_hash(key, f'stand-in {source}:{customer_id}')[:12]}"
+
+
 def withhold_erased(
     connection: duckdb.DuckDBPyConnection, mapping: Mapping, entity: str, load_id: int
 ) -> int:
@@ -282,7 +291,9 @@ def _hide_order_ids(
 ) -> None:
     """Replace order ids that hold a customer's id, the same one by the same text for ever.
 
-    So a newer delivery of the order still replaces the older.
+    So a newer delivery of the order still replaces the older. Where a delivery makes rows of other
+    loads change (an earlier one named an order that comes now), the last build is no longer one of
+    what raw holds, and everything is built anew.
     """
     key = erasure_key(connection)
     names = [name for name in _ORDER_ID_COLUMNS if name in ENTITIES[entity].columns]
@@ -299,12 +310,38 @@ def _hide_order_ids(
     for other in ENTITIES.values():
         for name in _ORDER_ID_COLUMNS:
             if name in other.columns:
+                if _is_in_other_loads(connection, source, other.name, name, values["load_id"]):
+                    withdraw_build(connection)
                 connection.execute(
                     f"update raw.{other.name} set {name} = hidden_orders.hidden from hidden_orders "
                     f"where source = ? and {name} = hidden_orders.shown",
                     [source],
                 )
     connection.execute("drop table hidden_orders")
+
+
+def _is_in_other_loads(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    entity: str,
+    column: str,
+    load_id: int | None,
+) -> bool:
+    """Whether a column holds one of the hidden orders in rows of other loads than this one."""
+    found = connection.execute(
+        f"select 1 from raw.{entity} where source = ? and load_id is distinct from ? "
+        f"and {column} in (select shown from hidden_orders) limit 1",
+        [source, load_id],
+    ).fetchone()
+    return found is not None
+
+
+def withdraw_build(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have everything built anew: no build is one of what raw holds now.
+
+    A night that finds the last build under another fingerprint than its own builds everything.
+    """
+    connection.execute("update state.runs set fingerprint = null where fingerprint is not null")
 
 
 def _part_redemptions(connection: duckdb.DuckDBPyConnection, of_them: str, values: _Values) -> None:

@@ -7,23 +7,24 @@ without them, and a later load of the same files does not bring them back.
 import os
 import pwd
 import shutil
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
-from flows.building import settle
+from flows.building import DiskFullError, building_file, settle, telling_of_a_full_disk
 from flows.compaction import compact
+from flows.database_errors import hiding_values, without_values
+from flows.database_file import NewerWarehouseError
 from flows.load.contract import ENTITIES
 from flows.load.landing import LandingError
 from flows.load.mapping import Mapping, MappingError, find_mappings, load_mapping
-from flows.load.raw_tables import create_raw_tables
-from flows.load.reading import Workspace
 from flows.privacy.erasures import (
     ERASED,
+    MINIMUM_TRAIT,
     Erased,
     customer_hash,
     erase_rejected_rows,
@@ -31,14 +32,23 @@ from flows.privacy.erasures import (
     erasure_key,
     names_in_rejected_rows,
 )
+from flows.privacy.journal import ErasurePlan, combined, read_journal, write_journal
 from flows.privacy.landing_files import LandingChangedError, Rewriting, rewrite_landing
 from flows.privacy.look_ups import forget_look_ups
 from flows.project import project_folder
-from flows.publish.versions import current_version, remove_version, switch_to, versions
+from flows.publish.bi_file import PublishError
+from flows.publish.versions import (
+    current_version,
+    remove_version,
+    switch_to,
+    version_folder,
+    versions,
+)
 from flows.refresh import rebuild
 from flows.runs import last_published
 from flows.settings import RefreshSettings
-from flows.work_file import open_database, sole_refresh, work_file, work_folder
+from flows.upgrade import undo_interrupted_0_1, upgrade
+from flows.work_file import make_private, open_database, sole_refresh, work_file, work_folder
 
 # What a person is found by where no id stands: in rejected rows and in files nobody reads.
 _TRAITS = ("name", "given_name", "family_name", "email", "phone", "address")
@@ -63,6 +73,7 @@ class Erasure:
         files_rewritten: of the landing folder, relative to it.
         files_left: what still holds them, or may, and why it could not be rewritten.
         exports_removed: files that `regulars person --export` had written.
+        exports_left: those recorded that could not be removed, and why.
         versions_removed: published before.
         version: published now; none of the people is in it.
     """
@@ -73,6 +84,7 @@ class Erasure:
     files_rewritten: list[str] = field(default_factory=list)
     files_left: list[str] = field(default_factory=list)
     exports_removed: list[Path] = field(default_factory=list)
+    exports_left: list[str] = field(default_factory=list)
     versions_removed: list[str] = field(default_factory=list)
     version: str | None = None
 
@@ -80,8 +92,9 @@ class Erasure:
 def forget(settings: RefreshSettings, customers: Sequence[str]) -> Erasure:
     """Forget people for good, and publish a version without them.
 
-    It may be stopped anywhere and be called again: where the version without them is published
-    already, the rest is done.
+    It may be stopped anywhere and be called again. Until the version without them is published
+    nothing is changed; from then on a journal tells what is left to do, and any later call does it,
+    whoever it is to forget.
 
     Args:
         settings: as of a refresh.
@@ -89,61 +102,178 @@ def forget(settings: RefreshSettings, customers: Sequence[str]) -> Erasure:
 
     Raises:
         UnknownCustomerError: see there.
-        ForgetError: a mapping or a landing file cannot be read, or a file changed meanwhile.
+        ForgetError: a mapping or a landing file cannot be read, a file changed meanwhile, or a
+            newer release wrote the warehouse.
         RefreshError: the version without them could not be built; then all is as before.
     """
     warehouse = settings.warehouse.resolve()
-    with sole_refresh(warehouse, 60 * settings.wait_minutes):
+    try:
+        return _forget(settings, warehouse, customers)
+    except (NewerWarehouseError, DiskFullError, PublishError) as error:
+        raise ForgetError(str(error)) from error
+
+
+@hiding_values()
+def _forget(settings: RefreshSettings, warehouse: Path, customers: Sequence[str]) -> Erasure:
+    wait_seconds = 60 * settings.wait_minutes
+    landing = settings.landing.resolve()
+    with sole_refresh(warehouse, wait_seconds):
         settle(warehouse)
+        undo_interrupted_0_1(warehouse)
         if not work_file(warehouse).is_file():
             raise UnknownCustomerError(f"there is no warehouse in {warehouse} yet")
         with open_database(work_file(warehouse)) as connection:
-            create_raw_tables(connection)  # of this release, where an older one built the file
+            upgrade(connection)
             held, forgotten = _source_ids(connection, customers)
-    mappings = _mappings(settings, [*held, *forgotten])
+            unfinished = _unfinished(connection, warehouse)
+    # What the calls before have left, and what this one asks for again.
+    again = [*unfinished, *_plans(forgotten, customers)]
+    mappings = _mappings(settings, [*held, *(plan.source for plan in again)])
     erasure = Erasure(len(set(customers)))
+    found: list[ErasurePlan] = []
     rewritings: list[Rewriting] = []
 
     def change(connection: duckdb.DuckDBPyConnection) -> None:
-        for source, ids in held.items():
-            rewritings.append(_erase(connection, mappings[source], settings.landing, ids, erasure))
+        found.extend(find(connection, plan) for plan in _plans(held, customers))
+        write_journal(warehouse, [*read_journal(warehouse), *found])
+        for new in found:
+            plan = new
+            if others := [one for one in again if one.source == new.source]:
+                plan = find(connection, combined([new, *others]))
+            mapping = mappings[plan.source]
+            erase(connection, mapping, plan, erasure)
+            with _private_folder(building_file(warehouse).parent) as folder:
+                rewritings.append(rewrite(connection, mapping, landing, plan, folder, erasure))
         _record(connection, erasure)
 
-    clean = None
-    try:
-        if held:
-            clean = rebuild(settings, change).run_id
-    except BaseException:
-        for rewriting in rewritings:
-            rewriting.discard()
-        raise
-    with sole_refresh(warehouse, 60 * settings.wait_minutes):
+    before = current_version(warehouse)
+    if held:
+        try:
+            rebuild(settings, change)
+        except BaseException:
+            for rewriting in rewritings:
+                rewriting.discard()
+            if current_version(warehouse) == before:  # else it was stopped after the publish
+                _end(warehouse, found)
+            raise
+    with sole_refresh(warehouse, wait_seconds), telling_of_a_full_disk(warehouse):
         settle(warehouse)
+        problems = _put_in_place(rewritings)
+        sources = dict.fromkeys(plan.source for plan in again if plan.source not in held)
         with open_database(work_file(warehouse)) as connection:
-            for source, ids in forgotten.items():  # of an interrupted call
-                rewritings.append(
-                    _rewrite(connection, mappings[source], settings.landing, ids, erasure)
-                )
-            clean = clean or _newest_version(connection)
+            for source in sources:
+                plan = find(connection, combined(one for one in again if one.source == source))
+                problems += _finish(connection, warehouse, mappings[source], landing, plan, erasure)
+            clean = _newest_version(connection)
+        if not version_folder(warehouse, clean).is_dir():
+            raise ForgetError(
+                f"version {clean}, which is without them, is not there any more: run "
+                "`regulars refresh --full`, then call it again"
+            )
         if current_version(warehouse) != clean:  # somebody rolled back meanwhile
             switch_to(warehouse, clean)
         erasure.version = clean
         erasure.versions_removed = _remove_traces(warehouse)
-        golden = {
-            f"{source}:{one}" for ids in (held, forgotten) for source in ids for one in ids[source]
-        }
-        for path in forget_look_ups(warehouse, golden | set(customers)):
-            path.unlink()
-            erasure.exports_removed.append(path)
-        for rewriting in rewritings:
-            try:
-                rewriting.put_in_place()
-            except (LandingChangedError, OSError) as error:
-                raise ForgetError(
-                    f"version {erasure.version} is without them, but not all landing files: "
-                    f"{error}; call it again"
-                ) from error
+        plans = [*again, *_plans(held, customers)]
+        looked_up = {customer for plan in plans for customer in plan.customers}
+        try:
+            exports = forget_look_ups(warehouse, looked_up, settings.restricted.group)
+        except OSError as error:
+            problems.append(f"the record of look-ups cannot be rewritten: {error}")
+        else:
+            erasure.exports_removed += exports.removed
+            erasure.exports_left += exports.left
+        if problems:
+            raise ForgetError(
+                f"version {clean} is without them, but not all files are: {'; '.join(problems)}; "
+                "call it again"
+            )
+        _end(warehouse, [*unfinished, *found])
     return erasure
+
+
+def _plans(ids: dict[str, list[str]], customers: Sequence[str]) -> list[ErasurePlan]:
+    """Return a plan for each source, by what people were asked for."""
+    return [
+        ErasurePlan(
+            source,
+            tuple(dict.fromkeys((*customers, *(f"{source}:{one}" for one in own)))),
+            tuple(own),
+        )
+        for source, own in ids.items()
+    ]
+
+
+def _unfinished(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> list[ErasurePlan]:
+    """Return what calls before have left to do; what did not take effect goes from the journal.
+
+    Whoever holds the warehouse's lock knows that nobody is about to publish it.
+    """
+    try:
+        plans = read_journal(warehouse)
+    except ValueError as error:
+        raise ForgetError(str(error)) from error
+    unfinished = [
+        plan
+        for plan in plans
+        if all(_is_forgotten(connection, plan.source, one) for one in plan.ids)
+    ]
+    if unfinished != plans:
+        write_journal(warehouse, unfinished)
+    return unfinished
+
+
+def _end(warehouse: Path, plans: Sequence[ErasurePlan]) -> None:
+    """Take plans out of the journal; those of another call stay."""
+    left = [plan for plan in read_journal(warehouse) if plan not in plans]
+    write_journal(warehouse, left)
+
+
+def _put_in_place(rewritings: Iterable[Rewriting]) -> list[str]:
+    """Let rewritten files take their places; returns what is wrong with those that could not."""
+    problems = []
+    for rewriting in rewritings:
+        try:
+            rewriting.put_in_place()
+        except (LandingChangedError, OSError) as error:
+            problems.append(str(error))
+    return problems
+
+
+def _finish(
+    connection: duckdb.DuckDBPyConnection,
+    warehouse: Path,
+    mapping: Mapping,
+    landing: Path,
+    plan: ErasurePlan,
+    erasure: Erasure,
+) -> list[str]:
+    """Rewrite the landing files of people whom a version without them is published of.
+
+    Returns:
+        What is wrong with the files that could not be rewritten.
+    """
+    # A refresh may have loaded the old files meanwhile: ids were withheld, rejected rows were not.
+    erased = erase_rejected_rows(connection, plan.source, plan.ids, plan.traits)
+    erasure.rejected_rows += len(erased)
+    try:
+        with _private_folder(work_folder(warehouse)) as folder:
+            rewriting = rewrite(connection, mapping, landing, plan, folder, erasure)
+    except ForgetError as error:
+        return [str(error)]
+    return _put_in_place([rewriting])
+
+
+@contextmanager
+def _private_folder(parent: Path) -> Iterator[Path]:
+    """A folder for what is read of landing files; what a killed call left goes with `settle`."""
+    folder = parent / "forgetting.tmp"
+    shutil.rmtree(folder, ignore_errors=True)
+    make_private(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _newest_version(connection: duckdb.DuckDBPyConnection) -> str:
@@ -232,46 +362,70 @@ def _mappings(settings: RefreshSettings, sources: Sequence[str]) -> dict[str, Ma
         raise ForgetError(str(error)) from error
 
 
-def _erase(
-    connection: duckdb.DuckDBPyConnection,
-    mapping: Mapping,
-    landing: Path,
-    customer_ids: Sequence[str],
-    erasure: Erasure,
-) -> Rewriting:
-    """Take one source's people out of raw, and write its landing files anew without them."""
-    traits = _traits(connection, mapping.source, customer_ids)
-    rejected = erase_rejected_rows(connection, mapping.source, customer_ids, traits)
+def find(connection: duckdb.DuckDBPyConnection, plan: ErasurePlan) -> ErasurePlan:
+    """Add to a plan what raw tells: names, addresses, numbers, and rejected rows that name them."""
+    rows = connection.execute(
+        f"select distinct unnest([{', '.join(_TRAITS)}]) as trait from raw.customers "
+        "where source = ? and customer_id in (select unnest(?)) order by trait",
+        [plan.source, list(plan.ids)],
+    ).fetchall()
+    traits = tuple(dict.fromkeys((*plan.traits, *(trait for (trait,) in rows if trait))))
+    contents = dict(
+        connection.execute(
+            "select load_id, content_sha256 from raw.loads where source = ?", [plan.source]
+        ).fetchall()
+    )
+    named = names_in_rejected_rows(connection, plan.source, plan.ids, traits)
+    rejected = [(contents[load_id], file, line) for load_id, file, line in named]
+    return replace(plan, traits=traits, rejected=tuple(dict.fromkeys((*plan.rejected, *rejected))))
+
+
+def erase(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, plan: ErasurePlan, erasure: Erasure
+) -> None:
+    """Take one source's people out of raw, and out of what was written of failed runs."""
+    rejected = erase_rejected_rows(connection, plan.source, plan.ids, plan.traits)
     erasure.rejected_rows += len(rejected)
     for name, entity in ENTITIES.items():
         if "customer_id" in entity.columns:
-            erasure.rows += erase_rows(connection, mapping, name, customer_ids)
-    return _rewrite(connection, mapping, landing, customer_ids, erasure, rejected, traits)
+            erasure.rows += erase_rows(connection, mapping, name, plan.ids)
+    # Earlier releases wrote DuckDB's own words there, which may quote values of rows.
+    connection.execute(
+        "update state.runs set error = 'removed, for it named a person who was forgotten' "
+        "where list_bool_or(list_transform($texts::varchar[], lambda one: contains(error, one)))",
+        {"texts": [one for one in plan.traits if len(one) >= MINIMUM_TRAIT]},
+    )
 
 
-def _rewrite(
+def rewrite(
     connection: duckdb.DuckDBPyConnection,
     mapping: Mapping,
     landing: Path,
-    customer_ids: Sequence[str],
+    plan: ErasurePlan,
+    folder: Path,
     erasure: Erasure,
-    rejected: Sequence[tuple[int, str, int]] = (),
-    traits: Sequence[str] = (),
 ) -> Rewriting:
-    """Write a source's landing files anew; raw knows them, and the people's hashes, from now on."""
-    with tempfile.TemporaryDirectory(prefix="regulars-forget-") as folder:
-        try:
-            rewriting = rewrite_landing(
-                connection,
-                mapping,
-                landing.resolve(),
-                customer_ids,
-                rejected,
-                traits,
-                Workspace(Path(folder)),
-            )
-        except (LandingError, OSError) as error:
-            raise ForgetError(f"{mapping.source}: {error}") from error
+    """Write a source's landing files anew; raw knows them, and the people's hashes, from now on.
+
+    Args:
+        connection: to the file that is built, or the work file.
+        mapping: the source.
+        landing: the folder that holds one folder for each source.
+        plan: its people.
+        folder: an existing one, for temporary files.
+        erasure: told of the files.
+
+    Raises:
+        ForgetError: a file cannot be read or written, or changes again and again.
+    """
+    try:
+        rewriting = rewrite_landing(connection, mapping, landing, plan, folder)
+    except (LandingError, LandingChangedError, OSError) as error:
+        raise ForgetError(f"{mapping.source}: {error}") from error
+    except duckdb.Error as error:
+        raise ForgetError(
+            f"{mapping.source}: DuckDB could not read a file: {without_values(str(error))}"
+        ) from None
     erasure.files_rewritten += rewriting.rewritten
     erasure.files_left += rewriting.left
     for (name, before), after in rewriting.new_hashes.items():
@@ -282,25 +436,13 @@ def _rewrite(
         )
     key = erasure_key(connection)
     # An id in upper case is what a mapping may make of `erased`.
-    for one in (*customer_ids, *rewriting.new_ids, ERASED.upper()):
+    for one in (*plan.ids, *rewriting.new_ids, ERASED.upper()):
         connection.execute(
             "insert or ignore into state.erased_customers "
             "select ?, (select coalesce(max(erasure_id), 0) + 1 from state.erasures)",
             [customer_hash(key, mapping.source, one)],
         )
     return rewriting
-
-
-def _traits(
-    connection: duckdb.DuckDBPyConnection, source: str, customer_ids: Sequence[str]
-) -> list[str]:
-    """Return names, addresses and numbers of people, from all deliveries."""
-    rows = connection.execute(
-        f"select distinct unnest([{', '.join(_TRAITS)}]) as trait from raw.customers "
-        "where source = ? and customer_id in (select unnest(?)) order by trait",
-        [source, list(customer_ids)],
-    ).fetchall()
-    return [trait for (trait,) in rows if trait]
 
 
 def _record(connection: duckdb.DuckDBPyConnection, erasure: Erasure) -> None:

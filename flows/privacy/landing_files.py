@@ -10,14 +10,15 @@ import hashlib
 import json
 import mmap
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import duckdb
@@ -27,7 +28,13 @@ import pyarrow.parquet as pq
 
 from flows.load.contract import ENTITIES
 from flows.load.entity_query import compose
-from flows.load.landing import LandingError, content_sha256, find_files, joint_sha256
+from flows.load.landing import (
+    FileState,
+    LandingError,
+    content_sha256,
+    find_files,
+    joint_sha256,
+)
 from flows.load.mapping import BY_NAME, Column, EntityMapping, FileFormat, Join, Mapping
 from flows.load.reading import Reading, Workspace, read_file
 from flows.load.records import LINE, Lines, Record, split_records
@@ -36,15 +43,19 @@ from flows.privacy.erasures import (
     ID_COLUMNS,
     MINIMUM_TRAIT,
     columns_of_persons,
+    erasure_key,
     keeps_rows,
     makes_order_ids_of_customers,
+    stand_in,
 )
+from flows.privacy.journal import ErasurePlan
 from flows.publish.versions import sync_folder
 
 _SEARCHED_ENCODINGS: Final = ("utf-8", "gb18030", "utf-16-le")
 _NOTHING: Final = hashlib.sha256().hexdigest()  # of an empty file, which no reader takes
 _SUFFIX: Final = ".forgetting"
 _BATCH_ROWS: Final = 100_000
+_TRIES: Final = 3  # to find all files of a source at rest
 _UNDECODABLE: Final = 0xDC00  # as flows/load/records.py marks bytes that are not text
 
 
@@ -60,7 +71,7 @@ codecs.register_error("regulars.restore", _restore_undecodable)
 
 
 class LandingChangedError(Exception):
-    """A file changed while it was rewritten; it was left as it is."""
+    """Files changed while they were rewritten, or could not be replaced: those are as they were."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +80,7 @@ class _Rewritten:
 
     path: Path
     new: Path
-    old_size: int
-    old_mtime_ns: int
+    old: FileState | None  # before it was read
 
 
 @dataclass(frozen=True)
@@ -95,17 +105,24 @@ class Rewriting:
         """Let the new files take the places of the old ones, each in one rename.
 
         Raises:
-            LandingChangedError: an old file changed meanwhile; it and those after it stay.
+            LandingChangedError: names the old files that changed meanwhile, or could not be
+                replaced; they stay, and all others are in place.
         """
+        left = []
         try:
             for file in self.files:
-                now = file.path.stat()
-                if (now.st_size, now.st_mtime_ns) != (file.old_size, file.old_mtime_ns):
-                    raise LandingChangedError(f"{file.path} changed while it was rewritten")
-                file.new.replace(file.path)
-                sync_folder(file.path.parent)
+                if _state(file.path) != file.old:
+                    left.append(f"{file.path} changed while it was rewritten")
+                    continue
+                try:
+                    file.new.replace(file.path)
+                    sync_folder(file.path.parent)
+                except OSError as error:
+                    left.append(f"{file.path} cannot be replaced: {error.strerror}")
         finally:
             self.discard()
+        if left:
+            raise LandingChangedError("; ".join(left))
 
     def discard(self) -> None:
         """Remove the new files that did not take their places."""
@@ -157,42 +174,71 @@ def rewrite_landing(
     connection: duckdb.DuckDBPyConnection,
     mapping: Mapping,
     landing: Path,
-    customer_ids: Sequence[str],
-    rejected: Iterable[tuple[int, str, int]],
-    traits: Sequence[str],
-    workspace: Workspace,
+    people: ErasurePlan,
+    folder: Path,
 ) -> Rewriting:
     """Take people out of all files of a source.
 
-    Each file is written anew beside the old one and takes its place in one rename.
+    Each file is written anew beside the old one and takes its place in one rename. Where the source
+    changes one meanwhile, all are read again.
 
     Args:
-        connection: to read files with; nothing is written.
+        connection: to read files with; of its database, only the key of erasures may be made.
         mapping: the source.
         landing: the folder that holds one folder for each source.
-        customer_ids: the source's own ids of the people.
-        rejected: load, file and line of rejected records that name them.
-        traits: their names, addresses and phone numbers: files that still hold one are `left`.
-        workspace: for temporary files.
+        people: who they are, and what they are found by; files that still hold a name, an address
+            or a number of theirs are `left`.
+        folder: an existing one, for temporary files.
 
     Raises:
         LandingError: a file that a mapping names cannot be read.
+        LandingChangedError: a file changes again and again.
     """
+    for tries_left in reversed(range(_TRIES)):
+        uses = _uses(mapping, landing)
+        states = {path: _state(path) for path in uses}
+        try:
+            # A workspace of its own for each try: it remembers what was read.
+            with TemporaryDirectory(dir=folder) as fresh:
+                workspace = Workspace(Path(fresh))
+                rewriting = _rewrite(connection, mapping, landing, people, workspace, uses, states)
+        except (LandingError, OSError, duckdb.Error):
+            changed = _changed(mapping, landing, states)
+            if changed is None:  # else half a file says nothing of the whole
+                raise
+        else:
+            changed = _changed(mapping, landing, states)
+            if changed is None:
+                return rewriting
+            rewriting.discard()
+        if not tries_left:
+            raise LandingChangedError(f"{changed} changed while it was rewritten")
+    raise AssertionError("the last try returns or raises")
+
+
+def _rewrite(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    landing: Path,
+    people: ErasurePlan,
+    workspace: Workspace,
+    uses: dict[Path, list[_Use]],
+    states: dict[Path, FileState | None],
+) -> Rewriting:
+    """Rewrite as `rewrite_landing` does, once; `states` are of the files before."""
     for leftover in (landing / mapping.source).rglob(f".*{_SUFFIX}"):
         leftover.unlink()
-    uses = _uses(mapping, landing)
     hashes = {path: content_sha256(path) for path in uses}
     before = _joint_hashes(mapping, landing, hashes)
     names = {
-        one: f"{ERASED}-{secrets.token_hex(4)}"
+        one: stand_in(erasure_key(connection), mapping.source, one)
         if any(makes_order_ids_of_customers(stated) for stated in mapping.entities.values())
         else ERASED
-        for one in customer_ids
+        for one in people.ids
     }
-    contents = dict(connection.execute("select load_id, content_sha256 from raw.loads").fetchall())
     lines_rejected: dict[str, set[int]] = {}
-    for load_id, file, line in rejected:
-        if contents[load_id] in before.values():  # else the line is another's by now
+    for content, file, line in people.rejected:
+        if content in before.values():  # else the line is another's by now
             lines_rejected.setdefault(file, set()).add(line)
 
     left = _databases(mapping)
@@ -202,7 +248,7 @@ def rewrite_landing(
             if hashes[path] == _NOTHING:
                 continue
             source_file = path.relative_to(landing).as_posix()
-            plan = _plan(connection, mapping, landing, path, ways, customer_ids, workspace)
+            plan = _plan(connection, mapping, landing, path, ways, people.ids, workspace)
             plan.rejected = lines_rejected.get(source_file, set()) - plan.people.keys()
             if not plan.is_needed:
                 continue
@@ -216,8 +262,9 @@ def rewrite_landing(
             elif write is None:
                 left.append(f"{source_file}: {plan.reading.kind} files are not rewritten")
             else:
-                files.append(_write_beside(path, partial(write, plan, names)))
-                hashes[path] = content_sha256(files[-1].new)
+                new = _write_beside(path, partial(write, plan, names))
+                files.append(_Rewritten(path, new, states[path]))
+                hashes[path] = content_sha256(new)
     except BaseException:
         for done in files:
             done.new.unlink()
@@ -226,17 +273,36 @@ def rewrite_landing(
     changed = {
         (entity, before[entity, path]): new
         for (entity, path), new in after.items()
-        if before[entity, path] != new
+        if before.get((entity, path), new) != new
     }
     rewritten = tuple(one.path.relative_to(landing).as_posix() for one in files)
     listed = {*rewritten, *(one.partition(":")[0] for one in left)}
+    # What is written anew may name them too, in another's record.
+    own_names = {
+        one.new.relative_to(landing).as_posix(): name
+        for one, name in zip(files, rewritten, strict=True)
+    }
     left += [
-        f"{file}: holds a name, an address or a number of theirs"
-        for file in _files_with(landing, landing / mapping.source, traits)
+        f"{own_names.get(file, file)}: {why}"
+        for file, why in _files_with(landing, landing / mapping.source, people.traits)
         if file not in listed
     ]
     new_ids = tuple(name for name in names.values() if name != ERASED)
     return Rewriting(rewritten, tuple(files), tuple(left), changed, new_ids)
+
+
+def _state(path: Path) -> FileState | None:
+    """Look at a file; None where it is gone."""
+    try:
+        return FileState.of(path)
+    except FileNotFoundError:
+        return None
+
+
+def _changed(mapping: Mapping, landing: Path, states: dict[Path, FileState | None]) -> Path | None:
+    """Return a file that is not in the state it was in, or was not there; None where all are."""
+    paths = sorted(states.keys() | set(_uses(mapping, landing)))
+    return next((one for one in paths if one not in states or _state(one) != states[one]), None)
 
 
 # ---------- what is where
@@ -259,14 +325,15 @@ def _uses(mapping: Mapping, landing: Path) -> dict[Path, list[_Use]]:
 def _joint_hashes(
     mapping: Mapping, landing: Path, hashes: dict[Path, str]
 ) -> dict[tuple[str, Path], str]:
-    """Return the hash under which raw.loads knows each file of each entity."""
+    """Return the hash under which raw.loads knows each file of each entity; new files are none."""
     joint = {}
     for name, stated in mapping.entities.items():
         partners = [
             path for join in stated.join for path in find_files(landing, mapping.source, join.files)
         ]
         for path in find_files(landing, mapping.source, stated.files or ()):
-            joint[name, path] = joint_sha256([hashes[one] for one in (path, *partners)])
+            if hashes.keys() >= {path, *partners}:
+                joint[name, path] = joint_sha256([hashes[one] for one in (path, *partners)])
     return joint
 
 
@@ -398,43 +465,69 @@ def _lines_of(
     return {int(line): str(customer_id) for line, customer_id in rows}
 
 
-def _files_with(landing: Path, folder: Path, traits: Sequence[str]) -> Iterator[str]:
-    """Yield the files that hold one of these texts, in any encoding that a mapping may state."""
+def _files_with(landing: Path, folder: Path, traits: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the files that hold one of these texts, and those that nobody can look into, with why.
+
+    The texts are searched for in any encoding that a mapping may state.
+    """
     patterns = {
         one.encode(encoding)
         for one in traits
         if len(one) >= MINIMUM_TRAIT
         for encoding in _SEARCHED_ENCODINGS
     }
-    for path in sorted(folder.rglob("*")):
-        if not path.is_file() or path.stat().st_size == 0:
+    unread: list[OSError] = []
+    paths = sorted(
+        Path(parent, name)
+        for parent, _, names in os.walk(folder, onerror=unread.append)
+        for name in names
+    )
+    for path in paths:
+        name = path.relative_to(landing).as_posix()
+        try:
+            if path.is_file() and _holds_any(path, patterns):
+                yield name, "holds a name, an address or a number of theirs"
+        except FileNotFoundError:
             continue
-        with (
-            path.open("rb") as stream,
-            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
-        ):
-            if any(content.find(pattern) >= 0 for pattern in patterns):
-                yield path.relative_to(landing).as_posix()
+        except OSError as error:
+            yield name, f"cannot be searched: {error.strerror}"
+    for one in unread:
+        if not isinstance(one, FileNotFoundError):
+            name = Path(str(one.filename)).relative_to(landing).as_posix()
+            yield name, f"cannot be searched: {one.strerror}"
+
+
+def _holds_any(path: Path, patterns: Iterable[bytes]) -> bool:
+    with path.open("rb") as stream:
+        if os.fstat(stream.fileno()).st_size == 0:
+            return False
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return any(content.find(pattern) >= 0 for pattern in patterns)
 
 
 # ---------- writing
 
 
-def _write_beside(path: Path, write: Callable[[Path], None]) -> _Rewritten:
-    """Write a file anew beside the old one, hidden from loads, with its owner and mode."""
+def _write_beside(path: Path, write: Callable[[Path], None]) -> Path:
+    """Write a file anew beside the old one, hidden from loads, with its owner and mode.
+
+    Where this user may not give the new file to the owner of the old one, it stays this user's.
+    """
     new = path.with_name(f".{path.name}{_SUFFIX}")
     before = path.stat()
     try:
+        new.touch(mode=0o600, exist_ok=False)
         write(new)
+        for owner, group in ((before.st_uid, -1), (-1, before.st_gid)):
+            with suppress(PermissionError):
+                os.chown(new, owner, group)
         shutil.copymode(path, new)
-        if (new.stat().st_uid, new.stat().st_gid) != (before.st_uid, before.st_gid):
-            os.chown(new, before.st_uid, before.st_gid)
         with new.open("rb") as stream:
             os.fsync(stream.fileno())
     except BaseException:
         new.unlink(missing_ok=True)
         raise
-    return _Rewritten(path, new, before.st_size, before.st_mtime_ns)
+    return new
 
 
 def _write_text(plan: _Plan, names: dict[str, str], new: Path) -> None:

@@ -92,7 +92,11 @@ class TableDifference:
 
 
 def resolved_version(warehouse: Path, name: str) -> str:
-    """The version that a person means: its name, a unique beginning of it, `current` or `previous`.
+    """The version that a person means: its name, a unique beginning of it, or which it is.
+
+    Args:
+        warehouse: the warehouse folder.
+        name: a name, or `current`, `previous` (the newest before the current one) or `newest`.
 
     Raises:
         UnknownVersionError: for any other name.
@@ -101,6 +105,8 @@ def resolved_version(warehouse: Path, name: str) -> str:
     current = current_version(warehouse)
     if name == "current" and current is not None:
         return current
+    if name == "newest" and known:
+        return known[-1]
     if name == "previous":
         if (earlier := version_before(warehouse)) is not None:
             return earlier

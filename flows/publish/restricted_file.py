@@ -78,32 +78,53 @@ def write_restricted_file(work: Path, folder: Path, group: str | None = None) ->
         connection.execute("checkpoint")
     if path.with_name(path.name + ".wal").exists():
         raise PublishError(f"{path} was closed with a write-ahead log left beside it")
-    path.chmod(0o600 if group is None else 0o640)
+    open_to_readers(restricted, group)
     with path.open("rb") as file:
         os.fsync(file.fileno())
     sync_folder(restricted)
     sync_folder(folder)
-    if group is not None:
-        open_to_group(path, group)
-        open_to_group(restricted, group)
-        restricted.chmod(0o750)
     return rows
 
 
-def open_to_group(path: Path, group: str) -> None:
-    """Hand a file or folder to a group; what the group may do is a matter of its mode.
+def open_to_readers(restricted: Path, group: str | None) -> None:
+    """Let the members of a group read the restricted file in this folder, and nobody else.
 
     Raises:
         UnknownGroupError: there is no such group, or this user may not give anything to it.
     """
+    let_in(restricted / FILE_NAME, 0o600 if group is None else 0o640, group)
+    let_in(restricted, 0o700 if group is None else 0o750, group)
+
+
+def let_in(path: Path, mode: int, group: str | None) -> None:
+    """Set the mode of a file or folder, after it has been given to a group; links are refused.
+
+    Raises:
+        UnknownGroupError: there is no such group, or this user may not do that.
+        OSError: the path is not there, or is a link.
+    """
+    group_id = None
+    if group is not None:
+        try:
+            group_id = grp.getgrnam(group).gr_gid
+        except KeyError:
+            raise UnknownGroupError(f"restricted.group: there is no group '{group}' here") from None
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        os.chown(path, -1, grp.getgrnam(group).gr_gid)
-    except KeyError:
-        raise UnknownGroupError(f"restricted.group: there is no group '{group}' here") from None
+        if group_id is not None and os.fstat(descriptor).st_gid != group_id:
+            os.fchmod(descriptor, mode & 0o700)  # nobody of the group before looks in meanwhile
+            os.fchown(descriptor, -1, group_id)
+        if os.fstat(descriptor).st_mode & 0o7777 != mode:
+            os.fchmod(descriptor, mode)
     except PermissionError:
         raise UnknownGroupError(
-            f"restricted.group: this user is not in '{group}' and may not give it {path}"
+            f"restricted.group: this user may not give {path} to '{group}': it must own it and be "
+            "a member of the group"
+            if group is not None
+            else f"restricted.group: {path} belongs to another user, and cannot be closed to others"
         ) from None
+    finally:
+        os.close(descriptor)
 
 
 def _copy_table(

@@ -9,6 +9,8 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from flows.leftovers import remove_leftover
+
 FILE_NAME = "regulars.duckdb"
 
 
@@ -73,7 +75,8 @@ def remove_unfinished(warehouse: Path) -> None:
     parent = warehouse.resolve() / "versions"
     for entry in parent.iterdir() if parent.is_dir() else ():
         if _is_unfinished(entry):
-            shutil.rmtree(entry)
+            remove_leftover(entry)
+    remove_leftover(_new_link(warehouse))
 
 
 def remove_version(warehouse: Path, version: str) -> None:
@@ -88,7 +91,7 @@ def switch_to(warehouse: Path, version: str) -> None:
     """Make `version` current in one rename: readers see the old or the new, never neither."""
     warehouse = warehouse.resolve()
     link = warehouse / "current"
-    new_link = warehouse / ".current"
+    new_link = _new_link(warehouse)
     new_link.unlink(missing_ok=True)
     new_link.symlink_to(Path("versions") / version, target_is_directory=True)
     new_link.replace(link)
@@ -135,6 +138,10 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _new_link(warehouse: Path) -> Path:
+    return warehouse.resolve() / ".current"
 
 
 def _is_unfinished(entry: Path) -> bool:

@@ -59,7 +59,6 @@
 
         select
             coalesce(products.product_id, line_kinds.product_id) as product_id,
-            products.unit_cost,
             products.category,
             products.department,
             products.product_type,
@@ -70,21 +69,65 @@
 
     ),
 
-    -- a line's cost, margin rate and kind come from its product where it has none of its own, and
-    -- so does the item that it is in a basket
+    -- a line's margin rate and kind come from its product where it has none of its own, and so does
+    -- the item that it is in a basket
     products_of_new_terms as (
 
         select product_id
         from last_products
         left join product_terms using (product_id)
         where
-            last_products.unit_cost is distinct from product_terms.unit_cost
-            or last_products.category is distinct from product_terms.category
+            last_products.category is distinct from product_terms.category
             or last_products.department is distinct from product_terms.department
             or last_products.product_type is distinct from product_terms.product_type
             or last_products.brand is distinct from product_terms.brand
             or last_products.line_kind
             <> coalesce(product_terms.line_kind, 'merchandise')
+
+    ),
+
+    -- a cost counts from the day when it was told; the first one for earlier orders too
+    changed_costs as (
+
+        select
+            source || ':' || product_id as product_id,
+            min(updated_at)::date as told_on
+        from {{ source('raw', 'products') }}
+        where
+            load_id in (select load_id from changed_loads)
+            and unit_cost is not null
+        group by all
+
+    ),
+
+    first_costs as (
+
+        select
+            product_id,
+            min(updated_at)::date as told_on
+        from {{ ref('stg_products') }}
+        where unit_cost is not null
+        group by product_id
+
+    ),
+
+    changed_costs_since as (
+
+        select
+            changed_costs.product_id,
+            case
+                when changed_costs.told_on > first_costs.told_on then changed_costs.told_on
+                else date '1900-01-01'
+            end as valid_from
+        from changed_costs
+        left join first_costs on changed_costs.product_id = first_costs.product_id
+
+    ),
+
+    earliest_change as (
+
+        select min(valid_from) as valid_from
+        from changed_costs_since
 
     ),
 
@@ -102,6 +145,16 @@
 
         union
 
+        select last_order_lines.order_id
+        from last_order_lines
+        inner join changed_costs_since
+            on
+                last_order_lines.product_id = changed_costs_since.product_id
+                and last_order_lines.order_date >= changed_costs_since.valid_from
+        where last_order_lines.order_date >= (select valid_from from earliest_change)
+
+        union
+
         -- a rate, or the order returned, may have come since
         select order_id from last_lines_without_rate
 
@@ -114,6 +167,15 @@
             select source from changed_loads
             where entity = 'order_lines' and is_full_list
         )
+
+    ),
+
+    -- a return takes the cost and the rate of its order's day
+    returns_of_affected_orders as (
+
+        select order_id
+        from last_order_lines
+        where returned_order_id in (select order_id from affected_orders)
 
     )
     {%- if var('reporting_currency') -%}
@@ -146,21 +208,30 @@
 
         ),
 
-        -- a return takes the rate of its order's date
-        returns_of_affected_orders as (
+        -- their rate is not kept, so that they are built again with any new rate
+        orders_of_products_in_another_currency as (
 
-            select order_id
+            select last_order_lines.order_id
             from last_order_lines
-            where returned_order_id in (select order_id from affected_orders)
+            inner join {{ ref('stg_sources') }} as sources
+                on last_order_lines.source = sources.source
+            where
+                last_order_lines.currency <> sources.currency
+                and exists (
+                    select 1 from changed_loads
+                    where entity = 'exchange_rates'
+                )
 
         )
     {%- endif %}
 
     select order_id from affected_orders
+    union
+    select order_id from returns_of_affected_orders
     {%- if var('reporting_currency') %}
         union
         select order_id from orders_of_new_rates
         union
-        select order_id from returns_of_affected_orders
+        select order_id from orders_of_products_in_another_currency
     {%- endif %}
 {%- endif %}

@@ -20,6 +20,19 @@ products as (
 
 ),
 
+only_costs as (
+
+    select * from {{ ref('int_product_costs') }}
+    where is_only_cost
+
+),
+
+line_costs as (
+
+    select * from {{ ref('int_order_line_costs') }}
+
+),
+
 product_line_kinds as (
 
     select * from {{ ref('int_product_line_kinds') }}
@@ -71,9 +84,11 @@ product_terms as (
         coalesce(products.product_id, product_line_kinds.product_id)
             as product_id,
         product_line_kinds.line_kind,
-        products.unit_cost,
+        only_costs.unit_cost,
         margin_rates.margin_rate
     from products
+    left join only_costs
+        on products.product_id = only_costs.product_id
     left join margin_rates
         on
             products.source = margin_rates.source
@@ -82,7 +97,7 @@ product_terms as (
         on products.product_id = product_line_kinds.product_id
     where
         product_line_kinds.line_kind is not null
-        or products.unit_cost is not null
+        or only_costs.unit_cost is not null
         or margin_rates.margin_rate is not null
 
 ),
@@ -114,7 +129,13 @@ lines_with_terms as (
             order_lines.line_kind, product_terms.line_kind, 'merchandise'
         ) as line_kind,
         coalesce(order_lines.currency, source_terms.currency) as currency,
-        coalesce(order_lines.unit_cost, product_terms.unit_cost) as unit_cost,
+        coalesce(
+            order_lines.unit_cost, line_costs.unit_cost, product_terms.unit_cost
+        ) as unit_cost,
+        -- a line's own cost is in its currency, a product's in that of its source
+        case
+            when order_lines.unit_cost is null then source_terms.currency
+        end as product_currency,
         coalesce(product_terms.margin_rate, source_terms.margin_rate)
             as margin_rate,
         coalesce(
@@ -127,6 +148,10 @@ lines_with_terms as (
         on order_lines.source = source_terms.source
     left join product_terms
         on order_lines.product_id = product_terms.product_id
+    left join line_costs
+        on
+            order_lines.order_id = line_costs.order_id
+            and order_lines.line_number = line_costs.line_number
     left join orders_with_differing_lines
         on order_lines.order_id = orders_with_differing_lines.order_id
 
@@ -142,7 +167,15 @@ lines_with_terms as (
                 when lines_with_terms.currency = '{{ reporting_currency }}'
                     then 1::decimal(18, 8)
                 else exchange_rates.rate
-            end as exchange_rate
+            end as exchange_rate,
+            case
+                when
+                    coalesce(lines_with_terms.product_currency, lines_with_terms.currency)
+                    = '{{ reporting_currency }}'
+                    then 1::decimal(18, 8)
+                when lines_with_terms.product_currency is null then exchange_rates.rate
+                else product_rates.rate
+            end as cost_rate
         from lines_with_terms
         -- a return takes the rate of its original order
         left join returned_orders
@@ -153,6 +186,12 @@ lines_with_terms as (
                 and coalesce(
                     returned_orders.order_date, lines_with_terms.order_date
                 ) = exchange_rates.on_date
+        left join exchange_rates as product_rates
+            on
+                lines_with_terms.product_currency = product_rates.currency
+                and coalesce(
+                    returned_orders.order_date, lines_with_terms.order_date
+                ) = product_rates.on_date
 
     ),
 {%- else %}
@@ -161,7 +200,8 @@ lines_with_terms as (
 
         select
             *,
-            1::decimal(18, 8) as exchange_rate
+            1::decimal(18, 8) as exchange_rate,
+            1::decimal(18, 8) as cost_rate
         from lines_with_terms
 
     ),
@@ -179,12 +219,12 @@ converted_lines as (
             when line_kind = 'merchandise'
                 then
                     {{ to_reporting_currency(
-                        '(quantity * unit_cost)::decimal(18, 4)'
+                        '(quantity * unit_cost)::decimal(18, 4)', 'cost_rate'
                     ) }}
         end as cost_amount,
         case
             when line_kind <> 'merchandise' then null
-            when quantity * unit_cost is not null then 'cost'
+            when quantity * unit_cost * cost_rate is not null then 'cost'
             when margin_rate is not null then 'rate'
             else 'none'
         end as margin_basis

@@ -22,7 +22,21 @@ differing_orders as (
 
 ),
 
--- a line that names nobody does not speak for its order: min passes over null
+-- Lines that are gone or cancelled speak for an order only where it has no others, and a line that
+-- names nobody does not speak for it at all: min passes over null.
+speaking_lines as (
+
+    select *
+    from order_lines
+    where order_id in (select order_id from differing_orders)
+    qualify
+        rank() over (
+            partition by order_id
+            order by is_gone or coalesce(order_status = 'cancelled', false)
+        ) = 1
+
+),
+
 final as (
 
     select
@@ -36,8 +50,7 @@ final as (
 
         ---------- dates
         min(ordered_at_local)::date as order_date
-    from order_lines
-    where order_id in (select order_id from differing_orders)
+    from speaking_lines
     group by order_id
 
 )

@@ -5,6 +5,12 @@ with order_lines as (
 
 ),
 
+orders_with_differing_lines as (
+
+    select * from {{ ref('int_orders_with_differing_lines') }}
+
+),
+
 returns as (
 
     select distinct returned_order_id
@@ -64,11 +70,15 @@ returns as (
 final as (
 
     select
-        order_id,
-        min(order_date) as order_date
+        lines_to_search.order_id,
+        min(
+            coalesce(orders_with_differing_lines.order_date, lines_to_search.order_date)
+        ) as order_date
     from lines_to_search
-    where order_id in (select returned_order_id from returns)
-    group by order_id
+    left join orders_with_differing_lines
+        on lines_to_search.order_id = orders_with_differing_lines.order_id
+    where lines_to_search.order_id in (select returned_order_id from returns)
+    group by lines_to_search.order_id
 
 )
 

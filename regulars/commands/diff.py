@@ -10,7 +10,16 @@ from rich.text import Text
 
 from regulars import options
 from regulars.commands.sql import Format
-from regulars.terminal import cell, count, fail, json_text, plain_table, screen, visible
+from regulars.terminal import (
+    cell,
+    count,
+    fail,
+    json_text,
+    plain_table,
+    screen,
+    unfolded,
+    visible,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +31,8 @@ _COLUMNS_SHOWN = 3
 
 def diff(
     before: Annotated[
-        str, typer.Argument(help="A version, the beginning of its name, current or previous.")
+        str,
+        typer.Argument(help="A version, the beginning of its name, current, previous or newest."),
     ] = "previous",
     after: Annotated[str, typer.Argument(help="The version to compare it with.")] = "current",
     table: Annotated[
@@ -87,7 +97,7 @@ def _write_table(
             *map(count, (one.added, one.gone, one.changed)),
             Text(visible(_what(one))),
         )
-    console.print(table)
+    console.print(unfolded(table, "Table"))
     console.print(f"\n{len(compared) - len(different)} of {len(compared)} tables are equal.")
     for one in different:
         for row in one.rows:

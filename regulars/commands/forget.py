@@ -32,6 +32,9 @@ def forget(
     they hold these people. A later load of the same files does not bring them
     back. It cannot be undone; backups made before still hold them.
 
+    Interrupted, call it again: it finishes. The exit code is 1 where something
+    is left of them that you must see to yourself.
+
     [bold]Examples[/bold]
 
       regulars forget shop:17
@@ -45,6 +48,8 @@ def forget(
         typer.confirm(f"Remove {people} for good, with all older versions?", abort=True)
     erasure = _forget(settings, customers)
     _show(settings, erasure)
+    if erasure.files_left or erasure.exports_left:
+        raise typer.Exit(1)
 
 
 def _forget(settings: "RefreshSettings", customers: list[str]) -> "Erasure":
@@ -80,10 +85,14 @@ def _show(settings: "RefreshSettings", erasure: "Erasure") -> None:
     facts.add_row("exports removed", _listed([shown(path) for path in erasure.exports_removed]))
     facts.add_row("versions removed", _listed(erasure.versions_removed))
     console.print(facts)
-    if erasure.files_left:
-        console.print("\nNot rewritten; see to these yourself:", style="yellow")
-        for one in erasure.files_left:
-            console.print(Text(f"  {visible(one)}"))
+    for heading, left in (
+        ("Not rewritten", erasure.files_left),
+        ("Exports not removed", erasure.exports_left),
+    ):
+        if left:
+            console.print(f"\n{heading}; see to these yourself:", style="yellow")
+            for one in left:
+                console.print(Text(f"  {visible(one)}"))
     console.print(
         f"\nBackups made before today still hold them. Copies that others took from "
         f"{shown(settings.warehouse)} are theirs to mend.",

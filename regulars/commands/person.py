@@ -52,18 +52,29 @@ def person(
         raise typer.BadParameter("--record shows look-ups; it exports nobody")
     if customer is None and not record:
         raise typer.BadParameter("give the customer_id of a person, as shop:17, or --record")
-    from flows.privacy.look_ups import LookUpNotRecordedError, look_ups, record_look_up
+    from flows.privacy.exports import export_head
+    from flows.privacy.look_ups import (
+        LookUpNotRecordedError,
+        damaged_lines,
+        look_ups,
+        record_look_up,
+    )
     from flows.privacy.person import NoRestrictedFileError, holdings, is_held, open_people
     from regulars.reading import load_or_fail
 
     settings = load_or_fail(config, {"warehouse": warehouse})
     if record:
-        _show_record(list(look_ups(settings.warehouse, customer)))
+        try:
+            recorded = list(look_ups(settings.warehouse, customer))
+            damaged = damaged_lines(settings.warehouse)
+        except OSError as error:
+            fail(f"the record cannot be read: {error.filename}: {error.strerror}")
+        _show_record(recorded, damaged)
         return
     assert customer is not None  # noqa: S101 (said above)
     is_screen = export is not None and str(export) == "-"
     target = None if export is None else "-" if is_screen else str(export.absolute())
-    if target not in (None, "-") and Path(str(target)).exists():
+    if target not in (None, "-") and os.path.lexists(str(target)):
         fail(f"{export} is there already: name a new file, so that nobody's data is mixed up")
     try:
         with open_people(settings.warehouse) as (connection, version):
@@ -86,7 +97,7 @@ def person(
     if export is None:
         _show_person(customer, held)
         return
-    text = _as_json(customer, version, held)
+    text = export_head(customer) + _as_json(version, held)
     if is_screen:
         typer.echo(text)
         return
@@ -133,8 +144,14 @@ def _newest_orders(orders: list[dict[str, Any]]) -> Any:
     return table
 
 
-def _show_record(recorded: "list[LookUp]") -> None:
+def _show_record(recorded: "list[LookUp]", damaged: int) -> None:
     console = screen()
+    if damaged:
+        console.print(
+            f"{count(damaged)} lines of the record are no look-ups: torn by a power cut, or not "
+            "written by this program.\n",
+            style="yellow",
+        )
     if not recorded:
         console.print("Nobody was looked up yet.")
         return
@@ -151,8 +168,11 @@ def _show_record(recorded: "list[LookUp]") -> None:
     console.print(table)
 
 
-def _as_json(customer: str, version: str, held: "list[Holding]") -> str:
-    """Everything held of a person, each table and column with its meaning; a row a line."""
+def _as_json(version: str, held: "list[Holding]") -> str:
+    """Everything held of a person but the id, each table and column with its meaning; a row a line.
+
+    It follows `export_head`.
+    """
     tables = []
     for one in held:
         rows = ",\n".join(f"      {json_text(row)}" for row in one.rows)
@@ -164,8 +184,6 @@ def _as_json(customer: str, version: str, held: "list[Holding]") -> str:
             f'    "rows": [{inside}]}}'
         )
     return (
-        "{\n"
-        f'  "customer_id": {json_text(customer)},\n'
         f'  "exported_at": {json_text(datetime.now(UTC).isoformat(timespec="seconds"))},\n'
         f'  "version": {json_text(version)},\n'
         '  "tables": [\n' + ",\n".join(tables) + "\n  ]\n}"

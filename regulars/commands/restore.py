@@ -40,7 +40,7 @@ def restore(
 
       regulars restore /backups/2026-11-22 --warehouse /srv/new
     """
-    from flows.backup import BackupError, read_backup
+    from flows.backup import SETTINGS_FILE, BackupError, read_backup
     from flows.database_file import NewerWarehouseError
     from flows.restore import (
         different_settings,
@@ -49,21 +49,28 @@ def restore(
         put_back_tables,
         refuse_newer_backup,
         refuse_unless_empty,
+        settings_to_be,
     )
+    from flows.work_file import RefreshInProgressError
     from regulars.flow_run import FlowStoppedError, run_flow
-    from regulars.reading import load_or_fail
-    from regulars.settings import DEFAULT_FILE
+    from regulars.settings import DEFAULT_FILE, InvalidSettingsError, load_settings
 
     console = screen()
+    settings_file = config or DEFAULT_FILE
+    found = None
     try:
         contents = read_backup(backup)
         refuse_newer_backup(backup, contents)
-        said = put_back_settings(backup, config or DEFAULT_FILE)
-        settings = load_or_fail(config, {"warehouse": warehouse})
+        # Nothing is laid down for a warehouse that cannot be restored.
+        with settings_to_be(backup, settings_file) as found:
+            settings = load_settings(found or config, {"warehouse": warehouse})
         refuse_unless_empty(settings.warehouse)
-    except (BackupError, NewerWarehouseError) as error:
+        said = put_back_settings(backup, settings_file)
+        said += put_back_mappings(backup, settings.mappings)
+    except InvalidSettingsError as error:
+        fail(str(error).replace(str(found), shown(backup / SETTINGS_FILE)))
+    except (BackupError, NewerWarehouseError, RefreshInProgressError) as error:
         fail(str(error))
-    said += put_back_mappings(backup, settings.mappings)
     said += [
         f"Figures may differ, for a setting does: {one}."
         for one in different_settings(contents, settings)
@@ -83,6 +90,8 @@ def restore(
         result = run_flow(settings, Console(stderr=True, highlight=False), flow)
     except (BackupError, NewerWarehouseError, FlowStoppedError) as error:
         fail(str(error))
+    for warning in result.warnings:
+        console.print(f"[yellow]Warning:[/yellow] {escape(warning)}", soft_wrap=True)
     path = settings.warehouse / "current" / result.published_file.name
     console.print(
         f"Published version [bold]{result.run_id}[/bold] in [bold]{escape(shown(path))}[/bold]: "

@@ -29,6 +29,7 @@ def rollback(
 
       regulars rollback
       regulars rollback 20260102T0304
+      regulars rollback newest                    undo it
     """
     from flows.building import settle
     from flows.publish.differences import UnknownVersionError, resolved_version

@@ -22,7 +22,7 @@ def status(config: options.Config = None, warehouse: options.Warehouse = None) -
         published_file,
         versions,
     )
-    from flows.runs import last_failure
+    from flows.runs import last_trouble
     from regulars import report
     from regulars.reading import load_or_fail, open_published
 
@@ -30,8 +30,9 @@ def status(config: options.Config = None, warehouse: options.Warehouse = None) -
     console = screen()
     if is_refresh_running(settings.warehouse):
         console.print("[yellow]A refresh is running now.[/yellow]")
-    if failure := last_failure(settings.warehouse):
-        console.print(f"[red]The last refresh ({failure[0]}) failed:[/red] {escape(failure[1])}\n")
+    if trouble := last_trouble(settings.warehouse):
+        how = "[yellow]published, but not all is well" if trouble.is_published else "[red]failed"
+        console.print(f"The last refresh ({trouble.run_id}) {how}:[/] {escape(trouble.message)}\n")
     _print_audit(console, settings.warehouse)
     try:
         path = published_file(settings.warehouse)

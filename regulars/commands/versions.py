@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from regulars import options
-from regulars.terminal import count, plain_table, program, screen, shown
+from regulars.terminal import count, plain_table, program, screen, shown, unfolded
 
 
 def versions(config: options.Config = None, warehouse: options.Warehouse = None) -> None:
@@ -45,11 +45,11 @@ def versions(config: options.Config = None, warehouse: options.Warehouse = None)
         if version == current:
             note = "current" if version == kept[-1] else "current, rolled back"
         table.add_row(version, written, as_of, count(tables), count(rows), megabytes(path), note)
-    console.print(table)
+    console.print(unfolded(table, "Version"))
     if current != kept[-1]:
         console.print(
             f"\nReaders see {current}; newer ones are kept. "
-            f"`{program()} rollback {kept[-1]}` goes back to the newest.",
+            f"`{program()} rollback newest` goes back to the newest.",
             markup=False,
         )
 

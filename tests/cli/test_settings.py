@@ -211,3 +211,12 @@ def test_wrong_settings_end_every_command_with_a_message(run):
         result = run(*command)
         assert result.exit_code == 1, command
         assert result.stderr == "Error: regulars.toml: fulll: no such setting; did you mean full?\n"
+
+
+def test_a_wrong_web_address_is_not_shown(monkeypatch):
+    monkeypatch.setenv("REGULARS_NOTICES__WEBHOOK", "https:/example.org/hook?token=Geheim")
+    (said,) = complaints()
+    assert said == (
+        "environment: REGULARS_NOTICES__WEBHOOK: expected a web address; its value, a "
+        "secret, is not shown"
+    )

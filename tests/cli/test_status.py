@@ -1,6 +1,7 @@
 import os
 
-from flows.work_file import sole_refresh
+from flows.runs import Trouble, keep_trouble
+from flows.work_file import make_private, sole_refresh, work_folder
 
 
 def test_nothing_published_is_no_error(run):
@@ -35,6 +36,18 @@ def test_a_running_refresh_is_told_and_not_disturbed(run, warehouse):
     with sole_refresh(warehouse):
         assert "A refresh is running now." in run("status").stdout
     assert "is running" not in run("status").stdout
+
+
+def test_what_went_wrong_in_the_last_run(run, warehouse):
+    make_private(work_folder(warehouse))
+    keep_trouble(warehouse, Trouble("20260103T000000000Z", "orders.csv: no column [price]"))
+    words = " ".join(run("status").stdout.split())
+    assert "The last refresh (20260103T000000000Z) failed: orders.csv: no column [price]" in words
+    keep_trouble(warehouse, Trouble("20260103T000000000Z", "old versions stay", is_published=True))
+    words = " ".join(run("status").stdout.split())
+    assert "(20260103T000000000Z) published, but not all is well: old versions stay" in words
+    keep_trouble(warehouse, None)
+    assert "The last refresh" not in run("status").stdout
 
 
 def test_other_warehouse(run, warehouse):

@@ -14,7 +14,7 @@ import pytest
 from flows.audit import keep_audit
 from flows.building import begin_building
 from flows.dbt import TestResult
-from flows.gates import Finding
+from flows.findings import Finding
 from flows.publish.versions import current_version, switch_to, version_folder
 from flows.work_file import make_private, sole_refresh, work_file, work_folder
 

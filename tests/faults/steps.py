@@ -22,7 +22,8 @@ from typing import Any
 from prefect import Task
 
 MODULES = (
-    *("flows.refresh", "flows.building", "flows.runs", "flows.work_file", "flows.gates"),
+    *("flows.refresh", "flows.building", "flows.runs", "flows.work_file", "flows.housekeeping"),
+    *("flows.gates", "flows.volumes", "flows.findings", "flows.compaction"),
     *("flows.publish.bi_file", "flows.publish.restricted_file", "flows.publish.versions"),
     *("flows.load.loader", "flows.load.reading", "flows.load.databases"),
 )
@@ -30,6 +31,7 @@ CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.symlink", "os.l
 # dbt's own files, thousands of them, are no part of what a refresh publishes or keeps.
 NOT_OURS = ("work/dbt", "work/logs", "work/prefect")
 VERSION = re.compile(r"\d{8}T\d{9}Z")
+TEMPORARY = re.compile(r"(?<=regulars-load-)\w+")
 
 
 class Steps:
@@ -105,7 +107,7 @@ class Steps:
             if path.startswith(self._warehouse)
         ]
         if inside and not inside[0].startswith(NOT_OURS):
-            shown = " to ".join(VERSION.sub("VERSION", path) for path in inside)
+            shown = VERSION.sub("VERSION", TEMPORARY.sub("TEMPORARY", " to ".join(inside)))
             self._reach(f"before {event.removeprefix('os.')} {shown}")
 
     def _reach(self, name: str) -> None:

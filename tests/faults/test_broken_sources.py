@@ -3,6 +3,7 @@
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -26,7 +27,7 @@ LOADING = "before flows.load.loader._load_file #1"
 
 def move(source: Path, target: Path, back_after: float | None = None) -> list[str]:
     """A command that moves a file away, and back when it is asked to."""
-    script = "import os, sys; os.rename(*sys.argv[1:3])"
+    script = "import os, sys, time; os.rename(*sys.argv[1:3])"
     if back_after is not None:
         script += f"""
 if os.fork() == 0:
@@ -35,6 +36,14 @@ if os.fork() == 0:
     os.rename(sys.argv[2], sys.argv[1])
 """
     return [sys.executable, "-c", script, str(source), str(target)]
+
+
+def wait_for(file: Path, seconds: float = 30) -> None:
+    """Wait until a file is back."""
+    deadline = time.monotonic() + seconds
+    while not file.exists():
+        assert time.monotonic() < deadline, f"{file} did not come back"
+        time.sleep(0.1)
 
 
 HALVE = """
@@ -55,7 +64,7 @@ def test_a_file_taken_away_mid_read_and_put_back(firm: Firm, step: str) -> None:
     outcome = rig.refresh(at=step, command=move(file, rig.folder / "away.csv", back_after=1.5))
     tally.count("other faults")
     seen = rig.end_reading()
-    assert file.exists()
+    wait_for(file)
     if outcome.message != "published":  # the tries were over before it came back
         assert "orders_001" in outcome.message
     rig.refresh()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import duckdb
 
-from flows.gates import Finding, judge
+from flows.findings import Finding
+from flows.gates import judge
 from flows.load.raw_tables import create_raw_tables
 from flows.settings import GateSettings
 

@@ -9,7 +9,7 @@ import pytest
 
 from flows.audit import FailedTest, audit_file, keep_audit, read_audit
 from flows.dbt import TestResult
-from flows.gates import Finding
+from flows.findings import Finding
 from flows.work_file import make_private, work_folder
 
 PASSED = TestResult("not_null_rfm_customer_id", "rfm", "pass", 0, 0.1)

@@ -7,7 +7,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,23 @@ import duckdb
 import pytest
 
 from flows.backup import BackupError, read_backup, write_backup
+from flows.building import begin_building, building_file
 from flows.database_file import NewerWarehouseError
-from flows.publish.versions import current_version, versions
+from flows.publish.versions import (
+    current_version,
+    switch_to,
+    unfinished_folder,
+    version_folder,
+    versions,
+)
 from flows.restore import (
     different_settings,
+    put_back_mappings,
     put_back_tables,
     refuse_newer_backup,
     refuse_unless_empty,
 )
-from flows.runs import begin_run
+from flows.runs import begin_run, end_run
 from flows.settings import MiningSettings, RefreshSettings
 from flows.work_file import open_database, sole_refresh, work_file, work_folder
 from tests import tea_shop
@@ -147,6 +154,8 @@ def test_a_restore_on_an_empty_machine_gives_equal_marts(
     (machine / "landing").symlink_to(shop / "landing")
     again = refresh(machine / "landing", machine / "new")
     assert "Nothing new" in again.stdout
+    hashed = table_rows(work_file(machine / "new"))["raw.file_hashes"]
+    assert len(hashed) == 3  # so the next night need not read them again
     assert versions(machine / "new") == [current_version(machine / "new")]
 
 
@@ -225,6 +234,54 @@ def test_a_backup_neither_waits_for_a_refresh_nor_hinders_one(tmp_path: Path) ->
     assert (tmp_path / "backup" / "backup.json").is_file()
 
 
+def switch_without_settling(warehouse: Path) -> str:
+    """Publish a version with one row more, and be killed before the work file is kept."""
+    version = begin_run(warehouse)
+    with open_database(begin_building(warehouse, version)) as connection:
+        connection.execute("insert into state.one values (1)")
+        end_run(connection, version, "published")
+    folder = unfinished_folder(warehouse, version)
+    (folder / "regulars.duckdb").touch()
+    folder.rename(version_folder(warehouse, version))
+    switch_to(warehouse, version)
+    return version
+
+
+def test_a_backup_after_a_kill_at_the_switch_holds_what_was_published(tmp_path: Path) -> None:
+    settings = small_warehouse(tmp_path)
+    version = switch_without_settling(settings.warehouse)
+    backup = write_backup(settings, tmp_path / "backup")
+    assert backup.version == version
+    assert {table.name: table.rows for table in backup.tables}["one"] == 2
+    assert not building_file(settings.warehouse).exists()
+
+
+SETTLER = """
+import sys, time
+from pathlib import Path
+from flows.building import settle
+from flows.work_file import sole_refresh
+with sole_refresh(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(1)
+    settle(Path(sys.argv[1]))
+    time.sleep(600)
+"""
+
+
+def test_a_backup_at_the_switch_waits_until_the_work_file_is_kept(tmp_path: Path) -> None:
+    settings = small_warehouse(tmp_path)
+    version = switch_without_settling(settings.warehouse)
+    with subprocess.Popen(
+        [sys.executable, "-c", SETTLER, settings.warehouse], stdout=subprocess.PIPE, text=True
+    ) as refresh:
+        assert refresh.stdout
+        assert refresh.stdout.readline() == "held\n"
+        backup = write_backup(settings, tmp_path / "backup")
+        refresh.kill()
+    assert backup.version == version
+
+
 def test_what_the_log_still_holds_is_backed_up(tmp_path: Path) -> None:
     settings = small_warehouse(tmp_path)
     killed = """
@@ -242,29 +299,43 @@ with open_database(Path(sys.argv[1])) as connection:
     assert {table.name: table.rows for table in backup.tables}["one"] == 2
 
 
+# Backs up and is killed, each time a little later; says how many were not finished.
+KILL_BACKUPS = """
+import os, signal, sys, time
+from pathlib import Path
+from flows.backup import write_backup
+from flows.settings import RefreshSettings
+settings, target = RefreshSettings(warehouse=Path(sys.argv[1])), Path(sys.argv[2])
+unfinished = 0
+for number in range(8):
+    backup = os.fork()  # of a process that has everything imported
+    if backup == 0:
+        write_backup(settings, target)
+        os._exit(0)
+    time.sleep(0.04 * number)
+    os.kill(backup, signal.SIGKILL)
+    os.waitpid(backup, 0)
+    if target.exists():
+        break
+    unfinished += 1
+print(unfinished)
+"""
+
+
 def test_backups_killed_at_any_moment_leave_nothing(tmp_path: Path) -> None:
     settings = small_warehouse(tmp_path)
     with open_database(work_file(settings.warehouse)) as connection:
         connection.execute("create table state.large as select range as n from range(3_000_000)")
-    code = (
-        "import sys; from pathlib import Path; from flows.settings import RefreshSettings;"
-        "from flows.backup import write_backup; print('begins', flush=True);"
-        "write_backup(RefreshSettings(warehouse=Path(sys.argv[1])), Path(sys.argv[2]))"
-    )
     target = tmp_path / "backups" / "killed"
-    unfinished = 0
-    for number in range(8):
-        with subprocess.Popen(
-            [sys.executable, "-c", code, settings.warehouse, target], stdout=subprocess.PIPE
-        ) as process:
-            assert process.stdout
-            process.stdout.readline()
-            time.sleep(0.04 * number)
-            process.kill()
-        if target.exists():  # it was quicker, so it must be whole
-            read_backup(target)
-            break
-        unfinished += 1
+    killed = subprocess.run(
+        [sys.executable, "-c", KILL_BACKUPS, settings.warehouse, target],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    unfinished = int(killed.stdout)
+    if target.exists():  # the last was quicker than its end, so it must be whole
+        read_backup(target)
     assert unfinished > 0
     write_backup(settings, tmp_path / "backups" / "whole")
     left = {path.name for path in (tmp_path / "backups").iterdir()}
@@ -469,10 +540,40 @@ def test_the_record_of_look_ups_comes_back_and_is_never_overwritten(tmp_path: Pa
         put_back = new / "look_ups" / "record.jsonl"
         assert put_back.read_text() == '{"by": "me"}\n'
         assert put_back.stat().st_mode & 0o777 == 0o600
+        assert put_back.parent.stat().st_mode & 0o777 == 0o700
         put_back.write_text('{"by": "another"}\n')
         with pytest.raises(BackupError, match="another than the backup's"):
             put_back_tables(connection, backup, read_backup(backup), new)
     assert put_back.read_text() == '{"by": "another"}\n'
+
+
+def test_a_restore_without_room_leaves_no_half_file(tmp_path: Path) -> None:
+    backup, sources = tmp_path / "backup", tmp_path / "sources"
+    (backup / "settings/sources").mkdir(parents=True)
+    (backup / "settings/sources/shop.yml").write_text("# a mapping\n" * 20_000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(BackupError, match=r"shop\.yml could not be put back: File too large"):
+            put_back_mappings(backup, sources)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(sources.iterdir()) == []
+    (sources / ".shop.yml.unfinished").write_text("half, of a restore that was killed")
+    put_back_mappings(backup, sources)
+    assert [path.name for path in sources.iterdir()] == ["shop.yml"]
+    assert (sources / "shop.yml").stat().st_size == 240_000
+
+
+def test_a_killed_restore_can_be_run_again(tmp_path: Path) -> None:
+    """Killed when the version's folder had its name and readers had not been switched to it."""
+    work_folder(tmp_path).mkdir()
+    version = begin_run(tmp_path)
+    with open_database(begin_building(tmp_path, version)) as connection:
+        end_run(connection, version, "published")
+    version_folder(tmp_path, version).mkdir(parents=True)
+    refuse_unless_empty(tmp_path)
+    assert versions(tmp_path) == []
 
 
 def test_a_warehouse_that_holds_something_is_refused(
@@ -485,6 +586,8 @@ def test_a_warehouse_that_holds_something_is_refused(
     assert "holds a warehouse already" in " ".join(finished.stderr.split())
     assert "Traceback" not in finished.stderr
     assert current_version(shop / "warehouse") == before
+    # nothing was laid down beside it
+    assert {path.name for path in tmp_path.iterdir()} == {"new"}
 
 
 def test_a_failed_restore_leaves_the_warehouse_empty(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.building import begin_building, building_file, make_durable, settle
+from flows.building import begin_building, building_file, is_unsettled, make_durable, settle
+from flows.held_folder import held_folder
 from flows.publish.versions import (
     current_version,
     switch_to,
@@ -16,6 +17,7 @@ from flows.publish.versions import (
 )
 from flows.runs import begin_run
 from flows.work_file import open_database, work_file, work_folder
+from tests.faults.volume import volume_at
 
 
 @pytest.fixture
@@ -81,6 +83,48 @@ def test_a_kept_copy_whose_folder_is_still_there_does_no_harm(warehouse: Path) -
     settle(warehouse)
     assert tables_of(warehouse) == ["before", "good"]
     assert left_in_work(warehouse) == {"regulars.duckdb"}
+
+
+def test_a_version_is_unsettled_from_the_switch_until_its_work_file_is_kept(
+    warehouse: Path,
+) -> None:
+    assert not is_unsettled(warehouse)
+    begin_building(warehouse, "1")
+    write_version(warehouse, "1")
+    assert not is_unsettled(warehouse)
+    switch_to(warehouse, "1")
+    assert is_unsettled(warehouse)
+    settle(warehouse)
+    assert not is_unsettled(warehouse)
+
+
+def test_leftovers_of_killed_processes_go_and_a_living_backup_stays(warehouse: Path) -> None:
+    work = work_folder(warehouse)
+    for name in (".123.backup", "regulars.duckdb.compacting", "regulars.duckdb.tmp"):
+        (work / name).mkdir()
+        (work / name / "regulars.duckdb").write_bytes(b"names and contacts")
+    for name in (".last_audit.duckdb", ".last_audit.duckdb.wal", ".last_failure.json"):
+        (work / name).write_bytes(b"half")
+    (warehouse / ".current").symlink_to("versions/0")
+    with held_folder(work, ".456.backup"):
+        (work / ".123.backup").mkdir(exist_ok=True)  # gone already: a backup removes such, too
+        settle(warehouse)
+        assert left_in_work(warehouse) == {"regulars.duckdb", ".456.backup"}
+    assert not (warehouse / ".current").is_symlink()
+
+
+def test_what_cannot_be_removed_now_stops_nothing(
+    warehouse: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a network drive, where a file that a reader holds open cannot go."""
+    stuck = warehouse / "versions" / ".1.removed"
+    stuck.parent.mkdir()
+    with volume_at(stuck, 1_000_000):  # a folder that is a volume cannot be removed
+        assert settle(warehouse) is None
+        assert stuck.is_dir()
+        assert "could not be removed now" in caplog.text
+    settle(warehouse)
+    assert not stuck.exists()
 
 
 KILLED = """

@@ -19,8 +19,23 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 def order_lines(connection: duckdb.DuckDBPyConnection, **currencies: str | None) -> None:
     for source, currency in currencies.items():
         connection.execute(
-            "insert into raw.order_lines (source, currency) values (?, ?)", [source, currency]
+            "insert into raw.order_lines (source, currency, load_id) values (?, ?, ?)",
+            [source, currency, a_load(connection, source)],
         )
+
+
+def a_load(connection: duckdb.DuckDBPyConnection, source: str, mapping: str = "mapping") -> int:
+    """Record a load of one content under a mapping; return its id."""
+    (load_id,) = connection.execute("select count(*) + 1 from raw.loads").fetchone() or (0,)
+    connection.execute(
+        "insert into raw.loads by name select ? as load_id, 'run' as run_id, ? as source, "
+        "'order_lines' as entity, 'file' as source_file, 'content' as content_sha256, "
+        "? as mapping_sha256, now() as loaded_at, 0 as file_bytes, 0 as records_read, "
+        "0 as rows_loaded, 0 as rows_rejected, 0 as rows_derived, 0 as rows_skipped, "
+        "false as is_full_list",
+        [load_id, source, mapping],
+    )
+    return int(load_id)
 
 
 def test_the_only_currency_is_the_reporting_currency(
@@ -69,5 +84,19 @@ def test_what_cannot_be_counted_stops_the_refresh(
 
 def test_rates_make_several_currencies_one(connection: duckdb.DuckDBPyConnection) -> None:
     order_lines(connection, a="USD", b="EUR")
-    connection.execute("insert into raw.exchange_rates (currency, rate) values ('USD', 0.9)")
+    connection.execute(
+        "insert into raw.exchange_rates (currency, rate, load_id) values ('USD', 0.9, ?)",
+        [a_load(connection, "rates")],
+    )
     assert reporting_currency(connection, "EUR") == "EUR"
+
+
+def test_a_mistyped_currency_that_was_mended_is_forgotten(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    order_lines(connection, shop="CNZ")
+    connection.execute(
+        "insert into raw.order_lines (source, currency, load_id) values ('shop', 'CNY', ?)",
+        [a_load(connection, "shop", mapping="mended")],
+    )
+    assert reporting_currency(connection, None) == "CNY"

@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from flows.gates import BrokenFeedError, Finding, judge, raise_if_broken, record_findings
+from flows.findings import BrokenFeedError, Finding, raise_if_broken, record_findings
+from flows.gates import judge
 from flows.load.raw_tables import create_raw_tables
 from flows.settings import GateSettings
 from tests.flows.night_replay import BROKEN_FEEDS, Nights, replay

@@ -1,5 +1,6 @@
 """Runs of dead processes are closed; runs of living ones are left alone."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,11 +10,13 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from prefect import State, flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+from prefect.states import Completed, Pending, Running, Scheduled
 
-from flows.left_runs import close_left_runs
+from flows.left_runs import close_left_runs, close_runs_never_begun
 
 RUN = """
 import sys, time
@@ -75,3 +78,47 @@ def test_only_a_dead_run_is_closed(
             "Crashed"
         ]
     assert list(tmp_path.iterdir()) == []
+
+
+@flow
+def nightly() -> None:
+    """Never run: only its deployment's runs are looked at."""
+
+
+def test_runs_that_a_killed_scheduler_never_began_are_closed(
+    prefect_api: str, tmp_path: Path
+) -> None:
+    ours = {
+        PREFECT_API_URL: prefect_api,
+        PREFECT_API_AUTH_STRING: os.environ["PREFECT_API_AUTH_STRING"],
+    }
+    with temporary_settings(ours), get_client(sync_client=True) as client:
+        flow_id = client.create_flow(nightly)
+        served, other = (client.create_deployment(flow_id, name) for name in ("served", "other"))
+
+        def run(deployment: UUID, state: State[None] | None = None) -> UUID:
+            flow_run = client.create_flow_run_from_deployment(deployment, state=Scheduled())
+            if state is not None:
+                client.set_flow_run_state(flow_run.id, state, force=True)
+            return flow_run.id
+
+        runs = {
+            "pending": run(served, Pending()),
+            "running": run(served, Running()),
+            "alive": run(served, Running()),
+            "still to come": run(served),
+            "completed": run(served, Completed()),
+            "of another deployment": run(other, Pending()),
+        }
+        with (tmp_path / str(runs["alive"])).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            close_runs_never_begun(served, tmp_path)
+        states = {name: client.read_flow_run(one).state_name for name, one in runs.items()}
+    assert states == {
+        "pending": "Crashed",
+        "running": "Crashed",
+        "alive": "Running",
+        "still to come": "Scheduled",
+        "completed": "Completed",
+        "of another deployment": "Pending",
+    }

@@ -10,6 +10,7 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from flows import notices
 from flows.notices import Notice, tell
@@ -141,3 +142,36 @@ def test_a_command_that_fails_is_logged(
 def test_only_what_is_wanted_is_told(listener: Listener) -> None:
     tell(settings(webhook=listener.address, on=["warning"]), NOTICE)
     assert listener.received == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://",
+        "https:///hook?token=secret",
+        "http://[::1/hook?token=secret",
+        "https://example.org:port/hook?token=secret",
+        "https://example.org:99999/hook?token=secret",
+        "https://bob:secret@example.org/hook",
+        "https://example.org/hook token=secret",
+        "https://example.org/hook?token=secret\n",
+        "https://example.org/钩?token=secret",
+        "file:///etc/hook?token=secret",
+        "example.org/hook?token=secret",
+        "",
+    ],
+)
+def test_what_is_no_web_address_is_refused_and_not_repeated(address: str) -> None:
+    with pytest.raises(ValidationError, match="no web address") as refused:
+        settings(webhook=address)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://example.org", "HTTP://example.org:8080/a?b=%20#c", "http://[::1]:80/hook"],
+)
+def test_a_web_address_is_taken_as_it_is(address: str) -> None:
+    webhook = settings(webhook=address).webhook
+    assert webhook is not None
+    assert webhook.get_secret_value() == address

@@ -11,8 +11,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from flows.publish.versions import current_version, published_file, versions
-from flows.runs import last_failure
+from flows.publish.versions import current_version, published_file, version_folder, versions
+from flows.runs import last_trouble
 from flows.work_file import work_file
 from tests.conftest import Refresh
 from tests.tea_shop import MAPPING
@@ -223,18 +223,51 @@ def refreshed_shop(tmp_path_factory: pytest.TempPathFactory, refresh: Refresh) -
     return folder
 
 
-def test_two_refreshes_give_equal_marts(
-    refreshed_shop: Path, refresh: Refresh, tmp_path: Path
-) -> None:
-    other = tmp_path / "warehouse"
-    refresh(refreshed_shop / "landing", other)
-    one, two = published_file(refreshed_shop / "warehouse"), published_file(other)
+@pytest.fixture(scope="module")
+def refreshed_again(
+    refreshed_shop: Path, tmp_path_factory: pytest.TempPathFactory, refresh: Refresh
+) -> Path:
+    """Another warehouse of the same shop."""
+    warehouse = tmp_path_factory.mktemp("again") / "warehouse"
+    refresh(refreshed_shop / "landing", warehouse)
+    return warehouse
+
+
+def differing_tables(one: Path, two: Path) -> list[str]:
     tables = published_tables(one)
     assert len(tables) > 15
-    assert {table: differences(one, two, table) for table in tables} == dict.fromkeys(tables, 0)
-    refresh(refreshed_shop / "landing", other, "--full")  # nothing new, nothing doubled
-    two = published_file(other)
-    assert {table: differences(one, two, table) for table in tables} == dict.fromkeys(tables, 0)
+    return [table for table in tables if differences(one, two, table)]
+
+
+def test_two_refreshes_give_equal_marts(refreshed_shop: Path, refreshed_again: Path) -> None:
+    one, two = published_file(refreshed_shop / "warehouse"), published_file(refreshed_again)
+    assert differing_tables(one, two) == []
+
+
+def test_a_full_refresh_doubles_nothing_and_what_fails_after_it_is_a_warning(
+    refreshed_shop: Path, refreshed_again: Path, refresh: Refresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGULARS_PUBLISH__KEEP_VERSIONS", "1")
+    monkeypatch.setenv("REGULARS_PUBLISH__KEEP_DAYS", "1")
+    broken = version_folder(refreshed_again, "20200101T000000000Z")
+    broken.mkdir()  # without its file nobody knows how old it is
+    finished = refresh(refreshed_shop / "landing", refreshed_again, "--full")
+    broken.rmdir()
+    version = current_version(refreshed_again)
+    trouble = f"published as {version}, but old versions could not be removed"
+    assert f"Warning: {trouble}" in words_of(finished)
+    assert f"Published version {version}" in words_of(finished)
+    found = last_trouble(refreshed_again)
+    assert found is not None
+    assert (found.is_published, found.message.startswith(trouble)) == (True, True)
+    assert rows(
+        work_file(refreshed_again),
+        "select status, version, starts_with(error, 'published as') from state.runs "
+        "order by run_id desc limit 1",
+    ) == [("published", version, True)]
+
+    one, two = published_file(refreshed_shop / "warehouse"), published_file(refreshed_again)
+    assert differing_tables(one, two) == []
     assert rows(two, "select count(*) from core.fct_order_lines") == [(len(SHOP),)]
 
 
@@ -313,9 +346,9 @@ def test_too_many_rejected_rows_stop_the_refresh_and_the_last_version_stays(
     assert "orders2.csv" in message
     assert "Traceback" not in message
     assert current_version(warehouse) == before
-    failure = last_failure(warehouse)
+    failure = last_trouble(warehouse)
     assert failure is not None
-    assert "quantity" in failure[1]
+    assert "quantity" in failure.message
     assert rows(work_file(warehouse), "select status from state.runs order by run_id") == [
         ("published",),
         ("failed",),

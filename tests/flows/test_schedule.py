@@ -13,12 +13,14 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from flows.publish.versions import published_file, versions
-from flows.schedule import ScheduleError, cron_schedule
+from flows.schedule import DEPLOYMENT, ScheduleError, cron_schedule
+from flows.settings import ScheduleSettings
 from tests.conftest import REPOSITORY
 from tests.tea_shop import HEADER, MAPPING
 
@@ -135,6 +137,16 @@ def as_of(shop: Path) -> date:
 def test_a_schedule_that_cannot_be_is_refused(cron: str, timezone: str, words: str) -> None:
     with pytest.raises(ScheduleError, match=re.compile(words, re.IGNORECASE)):
         cron_schedule(cron, timezone)
+
+
+def test_prefect_yaml_deploys_what_is_scheduled_without_a_limit_of_prefects() -> None:
+    (deployment,) = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())["deployments"]
+    settings = ScheduleSettings()
+    assert deployment["schedules"] == [{"cron": settings.cron, "timezone": settings.timezone}]
+    module, _, name = deployment["entrypoint"].partition(":")
+    assert (REPOSITORY / module).is_file()
+    assert (name, deployment["name"]) == ("nightly", DEPLOYMENT)
+    assert "concurrency_limit" not in deployment  # a dead run may hold it for ever
 
 
 @pytest.mark.slow  # four refreshes in processes that Prefect starts

@@ -74,6 +74,7 @@ def test_what_a_person_means(warehouse: Path) -> None:
     version_folder(warehouse, "20260103T030405Z").mkdir()
     assert resolved_version(warehouse, "current") == "5"
     assert resolved_version(warehouse, "previous") == "4"
+    assert resolved_version(warehouse, "newest") == "5"
     assert resolved_version(warehouse, "3") == "3"
     assert resolved_version(warehouse, "20260103") == "20260103T030405Z"
     with pytest.raises(UnknownVersionError, match="several versions begin with '2026'; kept are"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.runs import begin_run, end_run, keep_failure, last_failure
+from flows.runs import Trouble, begin_run, end_run, keep_trouble, last_trouble
 from flows.work_file import (
     RefreshInProgressError,
     open_database,
@@ -94,15 +94,15 @@ def test_a_failed_run_keeps_its_error(tmp_path: Path) -> None:
     work_folder(tmp_path).mkdir()
     run = begin_run(tmp_path)
     error = "transactions.csv: column Price is not there"
-    keep_failure(tmp_path, run, error)
+    keep_trouble(tmp_path, Trouble(run, error))
     with open_database(work_file(tmp_path)) as connection:
         end_run(connection, run, "failed", error)
         assert connection.execute("select status, error from state.runs").fetchall() == [
             ("failed", error)
         ]
-    assert last_failure(tmp_path) == (run, error)
-    keep_failure(tmp_path, run, None)
-    assert last_failure(tmp_path) is None
+    assert last_trouble(tmp_path) == Trouble(run, error)
+    keep_trouble(tmp_path, None)
+    assert last_trouble(tmp_path) is None
 
 
 def test_only_the_refreshs_own_user_may_look(tmp_path: Path) -> None:

@@ -335,7 +335,7 @@ def test_texts_of_mappings_are_names_and_values(load: Load, query: Query, text: 
 @pytest.mark.parametrize("pattern", ["%s%n", "{{ x }}{% raw %}", "%", "');--%"])
 def test_formats_of_dates_that_are_none(load: Load, pattern: str) -> None:
     stated = json.dumps({"from": "at", "format": pattern})
-    with pytest.raises(LoadError, match="Failed to parse format specifier"):
+    with pytest.raises(MappingError, match="is none that DuckDB's strptime knows"):
         load(SHOP.replace("ordered_at: at", f"ordered_at: {stated}"), lines__csv=HEADER + "x" * 9)
 
 

@@ -112,6 +112,22 @@ margin_rates: {default: 0.25, Toys: 0.3}
             "files: x\n    skip_rows_without: custmer_id",
             ["Did you mean 'customer_id'?"],
         ),
+        (
+            "  order_lines:",
+            "  coupons:\n    files: c\n    columns: by_name\n    full_list: true\n  order_lines:",
+            ["entities.coupons.full_list", "only for order_lines, customers, products"],
+        ),
+        (
+            "entities:\n  order_lines:",
+            "delivers: lines\nentities:\n  order_lines:\n"
+            "    header_lines: [{line_kind: shipping, net_revenue: freight}]",
+            ["entities.order_lines.header_lines: not with `delivers: lines`"],
+        ),
+        (
+            "ordered_at: at",
+            "ordered_at: {from: at, format: '%d.%m.%J'}",
+            ["columns.ordered_at", "'%d.%m.%J' is none that DuckDB's strptime knows"],
+        ),
         ("title: A shop", "title: !!python/object:os.system x", []),
         ("source: shop", "source: [", ["is not YAML"]),
     ],

@@ -1,14 +1,14 @@
 """Nights that build what changed, against one build of everything: the same tables.
 
 Random nights deliver new, late, repeated, split, corrected, cancelled and returned orders, stale
-files, full lists, products whose costs change and exchange rates; small pools of ids let them meet
-often.
+files, full lists, products whose costs change, exchange rates, customers and what campaigns sent
+them, and mend mappings; small pools of ids let them meet often.
 """
 
 import csv
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field, fields
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -42,6 +42,7 @@ class Line:
     order_status: str = "completed"
     returned_order_id: str | None = None
     unit_cost: str | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,60 @@ class Rate:
     version: int
 
 
-Row = Line | Product | Rate
+@dataclass(frozen=True)
+class Customer:
+    """One row of a file of customers."""
+
+    customer_id: str
+    version: int
+    city: str | None = None
+
+
+@dataclass(frozen=True)
+class Contact:
+    """One row of a file of what a campaign sent."""
+
+    campaign_id: str
+    customer_id: str
+    day: int
+    version: int
+    cost: str | None = None
+
+
+@dataclass(frozen=True)
+class Redemption:
+    """One row of a file of redeemed coupons."""
+
+    coupon_id: str
+    customer_id: str
+    day: int
+    version: int
+    amount: str | None = None
+
+
+Row = Line | Product | Rate | Customer | Contact | Redemption
+# What tells the rows of a file apart, and what the contract calls their day.
+KEYS: Mapping[type, tuple[str, ...]] = {
+    Line: ("order_id", "line_number"),
+    Product: ("product_id",),
+    Rate: ("day",),
+    Customer: ("customer_id",),
+    Contact: ("campaign_id", "customer_id", "day"),
+    Redemption: ("coupon_id", "customer_id", "day"),
+}
+DAYS: Mapping[type, str] = {
+    Line: "ordered_at",
+    Rate: "on_date",
+    Contact: "contacted_at",
+    Redemption: "redeemed_at",
+}
+
+
+@dataclass(frozen=True)
+class Mend:
+    """From this night on a source's mapping reads every file in another way."""
+
+    source: str
 
 
 @dataclass(frozen=True)
@@ -84,6 +138,7 @@ class World:
     projects: Mapping[Mode, DbtProject]
     files: list[File] = field(default_factory=list)
     nights: int = 0
+    mended: set[str] = field(default_factory=set)  # sources, by the mapping of tonight
 
 
 def _mapping(
@@ -93,15 +148,20 @@ def _mapping(
     entities: Mapping[str, type],
     *,
     full_list: bool = False,
+    is_mended: bool = False,
 ) -> SourceMapping:
     def columns(kind: type) -> dict[str, Any]:
         names = [one.name for one in fields(kind)]
         named: dict[str, Any] = {name: name for name in names if name not in ("day", "version")}
         named["updated_at"] = {"from": "version", "format": "%Y-%m-%d"}
-        if kind is Line:
-            named["ordered_at"] = {"from": "day", "format": "%Y-%m-%d"}
+        if kind in DAYS:
+            named[DAYS[kind]] = {"from": "day", "format": "%Y-%m-%d"}
         if kind is Rate:
             named |= {"on_date": "day", "currency": {"constant": "EUR"}}
+        if is_mended and "customer_id" in named:
+            named["customer_id"] = {"from": "customer_id", "case": "upper"}
+        if is_mended and kind is Product:
+            del named["unit_cost"]
         return named
 
     return SourceMapping.model_validate(
@@ -125,23 +185,38 @@ def _mapping(
     )
 
 
-# Whole orders in dollars, single lines in euros, and lists of all orders and products.
-SOURCES = (
-    _mapping("shop", "orders", "USD", {"order_lines": Line, "products": Product}),
-    _mapping(
-        "till", "lines", "EUR", {"order_lines": Line, "products": Product, "exchange_rates": Rate}
-    ),
-    _mapping("list", "orders", "USD", {"order_lines": Line, "products": Product}, full_list=True),
-)
+SOLD = {"order_lines": Line, "products": Product}
+SENT = {
+    "customers": Customer,
+    "campaign_contacts": Contact,
+    "coupon_redemptions": Redemption,
+}
+
+
+def _sources(mended: Collection[str] = ()) -> list[SourceMapping]:
+    """Whole orders in dollars, single lines in euros, and lists of all orders or of all lines."""
+    return [
+        _mapping(source, *stated, full_list=full_list, is_mended=source in mended)
+        for source, stated, full_list in (
+            ("shop", ("orders", "USD", {**SOLD, **SENT}), False),
+            ("till", ("lines", "EUR", {**SOLD, "exchange_rates": Rate}), False),
+            ("list", ("orders", "USD", SOLD), True),
+            ("book", ("lines", "USD", {**SOLD, "customers": Customer}), True),
+        )
+    ]
+
+
 # Every source has spoken before the nights begin: a new source has everything built again.
 FIRST_FILES = (
     File("shop", "order_lines", (Line("0", 1, day=0, version=0, customer_id="x"),)),
     File("till", "order_lines", (Line("0", 1, day=0, version=0, customer_id="x"),)),
     File("list", "order_lines", (Line("0", 1, day=0, version=0, customer_id="x"),)),
+    File("book", "order_lines", (Line("0", 1, day=0, version=0, customer_id="x"),)),
 )
 
 ids = st.sampled_from(["1", "2", "3", "4"])
-days = st.integers(0, 70)
+people = st.sampled_from(["x", "y", "z"])
+days = st.one_of(st.integers(0, 7), st.integers(0, 70))
 versions = st.integers(1, 6)
 amounts = st.sampled_from(["1.00", "2.50", "0.3333"])
 lines = st.builds(
@@ -153,7 +228,7 @@ lines = st.builds(
     product_id=st.sampled_from(["a", "b", "c"]),
     quantity=st.sampled_from([1, 1, 2, -1]),
     unit_price=amounts,
-    customer_id=st.sampled_from([None, "x", "y", "z"]),
+    customer_id=st.one_of(st.none(), people),
     order_status=st.sampled_from(["completed", "completed", "completed", "cancelled"]),
     returned_order_id=st.one_of(st.none(), st.none(), st.sampled_from(["0", "1", "2", "9"])),
     unit_cost=st.one_of(st.none(), amounts),
@@ -165,14 +240,24 @@ products = st.builds(
     unit_cost=st.one_of(st.none(), amounts),
     category=st.sampled_from(["tea", "cups"]),
 )
+lines_in_currencies = st.builds(
+    replace, lines, currency=st.sampled_from([None, None, "USD", "EUR"])
+)
+customers = st.builds(
+    Customer, people, version=versions, city=st.sampled_from([None, "Basel", "Turin"])
+)
+contacts = st.builds(
+    Contact, ids, people, day=days, version=versions, cost=st.one_of(st.none(), amounts)
+)
+redemptions = st.builds(
+    Redemption, ids, people, day=days, version=versions, amount=st.one_of(st.none(), amounts)
+)
 rates = st.builds(Rate, day=days, rate=st.sampled_from(["1.1", "1.25"]), version=versions)
 
 
 def _files(source: str, entity: str, row: st.SearchStrategy[Any]) -> st.SearchStrategy[File]:
-    def key(one: Row) -> Any:
-        if isinstance(one, Line):
-            return (one.order_id, one.line_number)
-        return one.product_id if isinstance(one, Product) else one.day
+    def key(one: Row) -> tuple[Any, ...]:
+        return tuple(getattr(one, name) for name in KEYS[type(one)])
 
     return st.lists(row, min_size=2, max_size=10, unique_by=key).map(
         lambda rows: File(source, entity, tuple(rows))
@@ -182,17 +267,23 @@ def _files(source: str, entity: str, row: st.SearchStrategy[Any]) -> st.SearchSt
 new_files = st.one_of(
     _files("shop", "order_lines", lines),
     _files("shop", "order_lines", lines),
-    _files("till", "order_lines", lines),
-    _files("till", "order_lines", lines),
+    _files("till", "order_lines", lines_in_currencies),
+    _files("till", "order_lines", lines_in_currencies),
     _files("shop", "products", products),
     _files("till", "products", products),
     _files("till", "exchange_rates", rates),
     _files("list", "order_lines", lines),
     _files("list", "products", products),
+    _files("book", "order_lines", lines),
+    _files("shop", "customers", customers),
+    _files("book", "customers", customers),
+    _files("shop", "campaign_contacts", contacts),
+    _files("shop", "coupon_redemptions", redemptions),
 )
+mends = st.builds(Mend, st.sampled_from(["shop", "till", "list", "book"]))
 # A number stands for a file of an earlier night that comes again.
 nights_of_files = st.lists(
-    st.lists(st.one_of(new_files, new_files, st.integers(0, 9)), min_size=2, max_size=5),
+    st.lists(st.one_of(*[new_files] * 6, *[st.integers(0, 9)] * 3, mends), min_size=2, max_size=5),
     min_size=2,
     max_size=4,
 )
@@ -222,7 +313,7 @@ def _begin(world: World) -> None:
         create_raw_tables(connection)
     for path in sorted(world.landing.rglob("*.csv")):
         path.unlink()
-    world.files, world.nights = [], 0
+    world.files, world.nights, world.mended = [], 0, set()
     _night(world, FIRST_FILES)
 
 
@@ -243,7 +334,7 @@ def _night(world: World, files: Sequence[File]) -> None:
         )
         deliveries = [
             delivery
-            for mapping in SOURCES
+            for mapping in _sources(world.mended)
             for delivery in load_source(connection, mapping, world.landing, run_id, now)
         ]
     if any(delivery.is_new for delivery in deliveries):
@@ -318,13 +409,18 @@ def _net_revenue(world: World, source: str) -> dict[str, Decimal]:
     }
 
 
-def _check(world: World, nights: Sequence[Sequence[File | int]]) -> None:
+def _check(world: World, nights: Sequence[Sequence[File | int | Mend]]) -> None:
     _begin(world)
     for night in nights:
         earlier = list(world.files)
+        world.mended ^= {one.source for one in night if isinstance(one, Mend)}
         _night(
             world,
-            [one if isinstance(one, File) else earlier[one % len(earlier)] for one in night],
+            [
+                one if isinstance(one, File) else earlier[one % len(earlier)]
+                for one in night
+                if not isinstance(one, Mend)
+            ],
         )
     by_night = _tables(world)
     with open_database(world.database) as connection:
@@ -355,7 +451,7 @@ def _near(row: tuple[Any, ...]) -> tuple[Any, ...]:
 )
 @given(nights=nights_of_files)
 def test_nights_equal_one_build_of_everything(
-    world: World, nights: Sequence[Sequence[File | int]]
+    world: World, nights: Sequence[Sequence[File | int | Mend]]
 ) -> None:
     _check(world, nights)
 
@@ -369,6 +465,43 @@ def test_nights_equal_one_build_of_everything(
 )
 @given(nights=nights_of_files)
 def test_many_nights_equal_one_build_of_everything(
-    world: World, nights: Sequence[Sequence[File | int]]
+    world: World, nights: Sequence[Sequence[File | int | Mend]]
 ) -> None:
     _check(world, nights)
+
+
+def test_a_return_months_later_is_booked_on_its_day_and_in_cohorts_on_its_order(
+    world: World,
+) -> None:
+    _begin(world)
+    sold = Line("7", 1, day=100, version=100, quantity=2, unit_price="10.00", customer_id="y")
+    later = Line("8", 1, day=151, version=151, customer_id="z")
+    _night(world, [File("shop", "order_lines", (sold, later))])
+    day, month = FIRST_DAY + timedelta(days=100), date(2024, 4, 1)
+    assert _sales(world)[day] == 20
+    assert _cohort_revenue(world, month) == [20, 0]
+
+    back = replace(sold, order_id="9", day=150, version=150, quantity=-1, returned_order_id="7")
+    _night(world, [File("shop", "order_lines", (back,))])
+    assert _sales(world)[day] == 20
+    assert _sales(world)[FIRST_DAY + timedelta(days=150)] == -10
+    assert _cohort_revenue(world, month) == [10, 0]
+
+
+def _sales(world: World) -> dict[date, Decimal]:
+    with open_database(world.database) as connection:
+        return dict(
+            connection.execute(
+                "select order_date, net_revenue from marts.sales_daily where source = 'shop'"
+            ).fetchall()
+        )
+
+
+def _cohort_revenue(world: World, month: date) -> list[Decimal]:
+    with open_database(world.database) as connection:
+        rows = connection.execute(
+            "select net_revenue from marts.cohort_retention "
+            "where cohort_month = ? and net_revenue is not null order by months_since",
+            [month],
+        ).fetchall()
+    return [revenue for (revenue,) in rows]

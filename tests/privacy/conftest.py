@@ -1,7 +1,12 @@
-"""A shop whose files hold people in every way that files do."""
+"""A shop whose files hold people in every way that files do, and a club with canaries.
+
+Both are published once for the whole session; whoever changes anything takes a copy.
+"""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,10 +16,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from flows.load.loader import Delivery, load_source
 from flows.load.mapping import Mapping, load_mapping
 from flows.load.raw_tables import create_raw_tables
+from tests.conftest import Refresh
+from tests.privacy.canaries import write_club
+
+Regulars = Callable[..., Any]
 
 MAPPING = """
 source: shop
@@ -114,6 +124,35 @@ def write_shop(folder: Path) -> Path:
     }
     pq.write_table(pa.table(care), landing / "care.parquet")
     return folder
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory, refresh: Refresh) -> Path:
+    """The folder of the shop and the club, published once. To be copied, not to be changed."""
+    folder = write_club(write_shop(tmp_path_factory.mktemp("people") / "published"))
+    finished = refresh(folder / "landing", folder / "warehouse")
+    (folder / "printed.txt").write_text(finished.stdout + finished.stderr)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def copied(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the published shop and club that the tests of a module may change."""
+    folder = tmp_path_factory.mktemp("copied") / "people"
+    shutil.copytree(published, folder, symlinks=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def regulars(prefect_api: str) -> Regulars:
+    """Call the command line in a folder; the result has exit_code, stdout and stderr."""
+    from regulars.cli import app
+
+    def run(folder: Path, *arguments: str) -> Any:
+        with chdir(folder):
+            return CliRunner().invoke(app, list(arguments), prog_name="regulars")
+
+    return run
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Forgetting people in raw and in the landing files, without the rest of the refresh."""
 
 import json
+import os
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -11,14 +12,26 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.load.mapping import Mapping, load_mapping
-from flows.load.reading import Workspace
+from flows.privacy import landing_files
 from flows.privacy.erasures import erase_rejected_rows, erase_rows
-from flows.privacy.forget import Erasure, _erase
-from flows.privacy.landing_files import LandingChangedError, rewrite_landing
-from tests.privacy.conftest import CUSTOMERS, MAPPING, ORDERS, texts_of
+from flows.privacy.forget import Erasure, ForgetError, erase, find, rewrite
+from flows.privacy.journal import ErasurePlan
+from flows.privacy.landing_files import LandingChangedError, Rewriting, rewrite_landing
+from flows.runs import last_published
+from tests.privacy.conftest import COUPONS, CUSTOMERS, MAPPING, ORDERS, texts_of
 
 ANN = ("ann7", "ANN7", "Ann Lee", "ann.lee@mail.example", "555 0101", "Peony", "1980", "oolong")
 Load = Callable[[Mapping], Any]
+
+
+def take_out(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, shop: Path, *customer_ids: str
+) -> tuple[Erasure, Rewriting]:
+    """Take people out of raw, and write the landing files anew beside the old ones."""
+    erasure = Erasure(len(customer_ids))
+    plan = find(connection, ErasurePlan(mapping.source, (), customer_ids))
+    erase(connection, mapping, plan, erasure)
+    return erasure, rewrite(connection, mapping, shop / "landing", plan, shop, erasure)
 
 
 @pytest.fixture
@@ -28,8 +41,8 @@ def forget(
     """Forget people as the flow does, without building anything."""
 
     def run(*customer_ids: str) -> Erasure:
-        erasure = Erasure(len(customer_ids))
-        _erase(connection, mapping, shop / "landing", customer_ids, erasure).put_in_place()
+        erasure, rewriting = take_out(connection, mapping, shop, *customer_ids)
+        rewriting.put_in_place()
         return erasure
 
     return run
@@ -202,8 +215,7 @@ def test_order_ids_made_of_customers_are_hidden(
     mapping = load_mapping(path)
     load(mapping)
     old = (shop / "landing/shop/orders1.csv").read_bytes()
-    erasure = Erasure(1)
-    _erase(connection, mapping, shop / "landing", ["ANN7"], erasure).put_in_place()
+    take_out(connection, mapping, shop, "ANN7")[1].put_in_place()
     ids = "select distinct order_id from raw.order_lines where customer_id = 'erased'"
     (hidden,) = connection.execute(ids).fetchall()
     assert hidden[0].startswith("erased-")
@@ -246,7 +258,7 @@ entities:
     )
     mapping = load_mapping(path)
     load(mapping)
-    _erase(connection, mapping, shop / "landing", ["7"], Erasure(1)).put_in_place()
+    take_out(connection, mapping, shop, "7")[1].put_in_place()
     assert (landing / "heads.csv").read_text() == (
         "order_id,customer_id,ship_name,at\n1,erased,,2026-01-05\n2,8,Bob Ray,2026-01-06\n"
     )
@@ -296,15 +308,8 @@ entities:
     columns: {{ customer_id: id, name: name }}
 """
     )
-    rewriting = rewrite_landing(
-        connection,
-        load_mapping(path),
-        shop / "landing",
-        ["2"],
-        [],
-        [],
-        Workspace(shop),
-    )
+    people = ErasurePlan("shop", (), ("2",))
+    rewriting = rewrite_landing(connection, load_mapping(path), shop / "landing", people, shop)
     assert rewriting.rewritten == ("shop/people.csv",)
     rewriting.put_in_place()
     gone = "2,Ann\n".encode("utf-16-le" if encoding == "utf-16" else encoding)
@@ -347,7 +352,7 @@ def test_a_file_that_changed_meanwhile_is_left(
     load(mapping)
     landing = shop / "landing" / "shop"
     names = {path.name for path in landing.iterdir()}
-    rewriting = _erase(connection, mapping, shop / "landing", ["ANN7"], Erasure(1))
+    _, rewriting = take_out(connection, mapping, shop, "ANN7")
     for path in landing.glob("*.csv"):
         path.write_text("changed")
     with pytest.raises(LandingChangedError, match=r"\.csv changed while it was rewritten"):
@@ -376,3 +381,157 @@ def test_erasing_nobody_changes_nothing(
     for entity in mapping.entities:
         erase_rows(connection, mapping, entity, ["nobody"])
     assert texts_of(connection) == before
+
+
+def at_the_first_file(
+    monkeypatch: pytest.MonkeyPatch, source_delivers: Callable[[], None], times: int = 1
+) -> None:
+    """Have a source deliver when files are read and the first is about to be written anew."""
+    write = landing_files._write_beside
+    left = iter(range(times))
+
+    def deliver_and_write(path: Path, how: Callable[[Path], None]) -> Path:
+        if next(left, None) is not None:
+            source_delivers()
+        return write(path, how)
+
+    monkeypatch.setattr(landing_files, "_write_beside", deliver_and_write)
+
+
+def replaced(path: Path, text: str) -> None:
+    """Replace a file by one of the same size and times, as a careful copy does."""
+    before = path.stat()
+    new = path.with_name(".arriving")
+    new.write_text(text.ljust(before.st_size, "\n"), newline="")
+    assert new.stat().st_size == before.st_size
+    os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
+    new.replace(path)
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    load: Load,
+    forget: Any,
+    shop: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load(mapping)
+    file = shop / "landing/shop/coupons.csv"
+    heading = "coupon,customer,at,amount\n"
+    newer = "c2,CAI9,2026-02-02 10:00:00,2.50\n"
+    hers = "c2,ANN7,2026-02-02 10:00:00,2.50\n"
+    at_the_first_file(monkeypatch, lambda: replaced(file, heading + newer + hers))
+    erasure = forget("ANN7")
+    assert file.read_text().strip() == (heading + newer + hers.replace("ANN7", "erased")).strip()
+    assert erasure.files_rewritten.count("shop/coupons.csv") == 1
+    assert [path.name for path in file.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_file_that_never_rests_is_refused(
+    mapping: Mapping, load: Load, forget: Any, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(mapping)
+    file = shop / "landing/shop/coupons.csv"
+    at_the_first_file(monkeypatch, lambda: replaced(file, COUPONS), times=99)
+    with pytest.raises(ForgetError, match=r"coupons\.csv changed while it was rewritten"):
+        forget("ANN7")
+    assert file.read_text() == COUPONS
+    assert {path.name for path in file.parent.iterdir()} == {
+        *("care.parquet", "consents.jsonl", "coupons.csv", "customers.csv", "orders1.csv")
+    }
+
+
+def test_one_replaced_file_keeps_no_other_from_its_place(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: Load, shop: Path
+) -> None:
+    load(mapping)
+    landing = shop / "landing" / "shop"
+    _, rewriting = take_out(connection, mapping, shop, "ANN7")
+    replaced(landing / "coupons.csv", COUPONS)  # the same size and times: another file
+    with pytest.raises(LandingChangedError, match=r"coupons\.csv changed") as refused:
+        rewriting.put_in_place()
+    assert "orders1.csv" not in str(refused.value)
+    assert (landing / "coupons.csv").read_text() == COUPONS
+    assert b"ann7" not in (landing / "orders1.csv").read_bytes()
+    assert b"ANN7" not in (landing / "customers.csv").read_bytes()
+
+
+def test_rewritten_twice_a_file_has_the_same_content(
+    connection: duckdb.DuckDBPyConnection, load: Load, shop: Path
+) -> None:
+    path = shop / "sources" / "shop.yml"
+    path.write_text(MAPPING.replace("order_id: order", "order_id: { concat: [customer, order] }"))
+    mapping = load_mapping(path)
+    load(mapping)
+    plan = find(connection, ErasurePlan("shop", (), ("ANN7",)))
+    take_out(connection, mapping, shop, "ANN7")[1].discard()  # stopped after the publish
+    rewrite(connection, mapping, shop / "landing", plan, shop, Erasure(1)).put_in_place()
+    orders = (shop / "landing/shop/orders1.csv").read_bytes()
+    assert b"Ann Lee" not in orders  # the plan knows the rejected lines that raw no longer tells
+    assert b"erased-" in orders
+    assert not load(mapping)["order_lines"][0].is_new
+
+
+def test_a_name_in_anothers_record_is_told_of_a_rewritten_file_too(
+    mapping: Mapping, load: Load, forget: Any, shop: Path
+) -> None:
+    file = shop / "landing/shop/customers.csv"
+    file.write_text(CUSTOMERS.replace("CAI9,Cai", "CAI9,Cai c/o ann.lee@mail.example"))
+    load(mapping)
+    erasure = forget("ANN7")
+    assert "shop/customers.csv" in erasure.files_rewritten
+    assert erasure.files_left == [
+        "shop/customers.csv: holds a name, an address or a number of theirs"
+    ]
+
+
+def test_a_failed_run_that_named_them_does_so_no_longer(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: Load, forget: Any
+) -> None:
+    load(mapping)
+    connection.execute(
+        "insert into state.runs (run_id, started_at, status, error) values "
+        "('1', now(), 'failed', 'Could not convert string ''Ann Lee'' to INT32'), "
+        "('2', now(), 'failed', 'no room left'), ('3', now(), 'published', null)"
+    )
+    forget("ANN7")
+    assert connection.execute("select error from state.runs order by run_id").fetchall() == [
+        ("removed, for it named a person who was forgotten",),
+        ("no room left",),
+        (None,),
+    ]
+
+
+@pytest.mark.parametrize("is_named_before", [True, False])
+def test_ids_hidden_in_other_loads_ask_for_a_build_of_everything(
+    connection: duckdb.DuckDBPyConnection, load: Load, shop: Path, is_named_before: bool
+) -> None:
+    """A night builds the orders of new loads only: it would not see those of others change."""
+    path = shop / "sources" / "shop.yml"
+    path.write_text(
+        MAPPING.replace("order_id: order", "order_id: { concat: [customer, order] }")
+        .replace("unit_price: price\n", "unit_price: price\n      returned_order_id: returned\n")
+        .replace("reject_limit: 0.9", "reject_limit: 0.9\ndelivers: orders")
+    )
+    mapping = load_mapping(path)
+    landing = shop / "landing/shop"
+    header = "order,customer,product,ordered at,quantity,price,returned,deliver to\n"
+    (landing / "orders1.csv").write_text(header + "1,ANN7,tea,2026-01-05 10:00,1,3.50,,\n")
+    load(mapping)
+    ids = connection.execute("select order_id from raw.order_lines").fetchall()
+    take_out(connection, mapping, shop, "ANN7")[1].put_in_place()
+    connection.execute(
+        "insert into state.runs (run_id, started_at, status, version, fingerprint) "
+        "values ('1', now(), 'published', '1', 'as built')"
+    )
+    # Somebody else brings back an order of hers that the shop has not delivered yet; then it does.
+    ((first,),) = ids
+    named = first.replace("1", "2") if is_named_before else ""
+    (landing / "orders2.csv").write_text(header + f"9,BOB8,tea,2026-01-07 10:00,-1,3.50,{named},\n")
+    load(mapping)
+    assert last_published(connection) == ("1", "as built")
+    (landing / "orders3.csv").write_text(header + "2,ANN7,tea,2026-01-06 10:00,1,3.50,,\n")
+    load(mapping)
+    assert "ANN7" not in texts_of(connection)
+    assert last_published(connection) == ("1", "" if is_named_before else "as built")

@@ -1,15 +1,14 @@
 """Personal data reaches the work file and the restricted file, and nothing else.
 
 Canaries stand in every column tagged as personal and in rejected rows. Before the search come a
-refresh that publishes, one that rejected rows stop, and one whose check fails.
+refresh that publishes, one that rejected rows stop, one with a model that fails on the value of a
+canary, and one whose check fails with rows of canaries.
 """
 
 import grp
+import json
 import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -21,124 +20,73 @@ from flows.privacy.person import holdings, open_people
 from flows.publish.restricted_file import TABLES, UnknownGroupError, write_restricted_file
 from flows.work_file import work_file
 from tests.conftest import REPOSITORY, Refresh
+from tests.privacy.canaries import CANARIES, HEADER, REJECTED, canaries, found_in
+from tests.privacy.conftest import Regulars
 
-# In columns tagged as personal: staging and core have the same names.
-CANARIES = {
-    "customers": {
-        "name": "Canaria Fullname",
-        "given_name": "Canariagiven",
-        "family_name": "Canariafamily",
-        "birth_date": "1961-07-23",
-        "email": "canary@mail.example",
-        "phone": "+49 30 90210777",
-        "address": "77 Canary Wharf",
-    },
-    "employees": {"name": "Canario Employee"},
-    "interactions": {"cause": "Canaria is cross about a cup"},
-}
-REJECTED = ("Canarejected Person", "Canarstopped Person")
-MAPPING = """
-source: shop
-title: A tea shop
-time_zone: Asia/Shanghai
-currency: CNY
-reject_limit: 0.3
-entities:
-  order_lines:
-    files: orders*.csv
-    columns:
-      order_id: order
-      customer_id: customer
-      employee_id: served by
-      product_id: product
-      ordered_at: ordered at
-      quantity: quantity
-      unit_price: price
-    ignore: [note]
-  customers: { files: customers.csv, columns: by_name }
-  employees: { files: employees.csv, columns: by_name }
-  interactions: { files: interactions.csv, columns: by_name }
+FAILING_TEST = "select name, email, phone from {{ ref('dim_customers') }} where name is not null"
+FAILING_MODEL = """
+{{ config(materialized='table', contract={'enforced': false}) }}
+select customer_id, name::integer as number_of_the_name from {{ ref('stg_customers') }}
+where source = 'club'
 """
-HEADER = "order,customer,served by,product,ordered at,quantity,price,note\n"
+# Where DuckDB's words may stand: in the private work folder.
+PRIVATE_LOGS = ("work/logs/dbt.log", "work/dbt/run_results.json")
 
 
-def canaries() -> list[str]:
-    return [*(value for columns in CANARIES.values() for value in columns.values()), *REJECTED]
-
-
-def write_landing(folder: Path) -> Path:
-    landing = folder / "landing" / "shop"
-    landing.mkdir(parents=True)
-    (folder / "sources").mkdir()
-    (folder / "sources" / "shop.yml").write_text(MAPPING)
-    for entity, columns in CANARIES.items():
-        own_id = f"{entity.removesuffix('s')}_id"
-        ids = [own_id, *(["customer_id"] if entity == "interactions" else [])]
-        (landing / f"{entity}.csv").write_text(
-            ",".join([*ids, *columns])
-            + "\n"
-            + ",".join(["7"] * len(ids) + [*columns.values()])
-            + "\n"
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the packages and the dbt project, to put failures into."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in (
+        "flows",
+        "mining",
+        "regulars",
+        "models",
+        "macros",
+        "seeds",
+        "sources",
+        "tests/data",
+    ):
+        shutil.copytree(
+            REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
         )
-    (landing / "orders1.csv").write_text(
-        HEADER
-        + "".join(f"{n},7,7,tea,2026-01-{n:02} 10:00,1,3.50,\n" for n in range(1, 10))
-        + f"x,7,7,tea,2026-01-05 10:00,one,3.50,{REJECTED[0]}\n"
-    )
+    for name in ("dbt_project.yml", "profiles.yml"):
+        shutil.copyfile(REPOSITORY / name, folder / name)
     return folder
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory, refresh: Refresh) -> Path:
-    """Published once, then stopped twice: by rejected rows, and by a check."""
-    folder = write_landing(tmp_path_factory.mktemp("canaries"))
-    landing, warehouse = folder / "landing", folder / "warehouse"
-    printed = [refresh(landing, warehouse)]
-    stopping = landing / "shop" / "orders2.csv"
-    stopping.write_text(HEADER + f"y,7,7,tea,2026-01-05 10:00,one,3.50,{REJECTED[1]}\n")
-    printed.append(refresh(landing, warehouse, succeeds=False))
-    stopping.unlink()
-    # Another source's lines are older than the first exchange rate: too many are without one.
-    shutil.copytree(landing / "shop", landing / "export")
-    (landing / "export/rates.csv").write_text("currency,on_date,rate\nEUR,2026-01-09,8\n")
-    (folder / "sources/export.yml").write_text(
-        MAPPING.replace("source: shop", "source: export").replace("CNY", "EUR")
-        + "  exchange_rates: { files: rates.csv, columns: by_name }\n"
+def shop(copied: Path, project: Path, refresh: Refresh) -> Path:
+    """Published once, then stopped: by rejected rows, by a model, and by a check."""
+    landing, warehouse = copied / "landing", copied / "warehouse"
+    (copied / "regulars.toml").write_text(
+        '[notices]\ncommand = ["sh", "-c", "cat >> notices.jsonl; echo >> notices.jsonl"]\n'
     )
-    (folder / "regulars.toml").write_text('reporting_currency = "CNY"\n')
-    printed.append(refresh(landing, warehouse, succeeds=False))
-    assert [one.returncode for one in printed] == [0, 1, 1]
-    assert "more than the limit" in " ".join(printed[1].stderr.split())
-    assert "lines_without_rate_stay_under_one_percent" in printed[2].stderr
-    (folder / "regulars.toml").unlink()
-    (folder / "printed.txt").write_text("".join(one.stdout + one.stderr for one in printed))
-    return folder
+    printed = []
 
+    def stops(*words: str, folder: Path | None = None) -> None:
+        environment = {} if folder is None else {"PYTHONPATH": str(folder)}
+        stopped = refresh(landing, warehouse, "--full", succeeds=False, environment=environment)
+        assert stopped.returncode == 1, stopped.stdout + stopped.stderr
+        said = " ".join(stopped.stderr.split())
+        assert all(one in said for one in words), said
+        printed.append(stopped.stdout + stopped.stderr)
+        printed.append((warehouse / "work/last_failure.json").read_text())
 
-def values_of(path: Path) -> Iterator[tuple[str, str]]:
-    """Every row of every table of a DuckDB file, as JSON, with the table's name."""
-    with duckdb.connect(path, read_only=True) as connection:
-        for schema, table in connection.execute(
-            "select schema_name, table_name from duckdb_tables()"
-        ).fetchall():
-            rows = connection.execute(f'select to_json(t)::varchar from "{schema}"."{table}" as t')
-            for (row,) in rows.fetchall():
-                yield f"{schema}.{table}", row
-
-
-def found_in(path: Path, texts: list[str]) -> list[str]:
-    """Which of the texts a file holds: its bytes, and of DuckDB files the values too."""
-    content = path.read_bytes()
-    found = {
-        text
-        for text in texts
-        for encoding in ("utf-8", "utf-16-le", "gb18030")
-        if text.encode(encoding) in content
-    }
-    if path.suffix == ".duckdb":
-        for _, row in values_of(path):
-            found |= {text for text in texts if text in row}
-    return sorted(found)
+    stopping = landing / "club" / "orders2.csv"
+    stopping.write_text(HEADER + f"y,7,7,tea,2026-01-05 10:00,one,3.50,{REJECTED[1]}\n")
+    stops("more than the limit")
+    stopping.unlink()
+    model = project / "models/core/fails_on_a_name.sql"
+    model.write_text(FAILING_MODEL)
+    stops("fails_on_a_name: Conversion Error", "work/logs/dbt.log", folder=project)
+    model.unlink()
+    (project / "tests/data/no_customer_has_a_name.sql").write_text(FAILING_TEST)
+    stops("no_customer_has_a_name: Got", folder=project)
+    with (copied / "printed.txt").open("a") as stream:
+        stream.writelines(printed)
+    (copied / "regulars.toml").unlink()
+    return copied
 
 
 def test_every_personal_column_has_a_canary() -> None:
@@ -173,9 +121,31 @@ def test_nothing_else_holds_a_canary(shop: Path) -> None:
         if not path.is_relative_to(shop / "landing") and "restricted" not in path.parts
     ]
     names = {path.name for path in searched}
-    assert {"regulars.duckdb", "printed.txt", "refresh.log", "dbt.log", "prefect.db"} <= names
-    leaks = {str(path): found for path in searched if (found := found_in(path, canaries()))}
+    assert {"regulars.duckdb", "printed.txt", "refresh.log", "prefect.db", "notices.jsonl"} <= names
+    assert {"last_failure.json", "last_audit.duckdb"} <= names
+    leaks = {
+        str(path): found
+        for path in searched
+        if path.relative_to(path.parents[2]).as_posix() not in PRIVATE_LOGS
+        if (found := found_in(path, canaries()))
+    }
     assert leaks == {}
+
+
+def test_what_failed_is_told_and_not_whom_it_failed_on(shop: Path) -> None:
+    notices = [json.loads(line) for line in (shop / "notices.jsonl").read_text().splitlines()]
+    assert [one["event"] for one in notices] == ["failure"] * 3
+    assert "fails_on_a_name: Conversion Error" in notices[1]["message"]
+    assert "no_customer_has_a_name: Got" in notices[2]["message"]
+    with duckdb.connect(work_file(shop / "warehouse"), read_only=True) as connection:
+        errors = connection.execute(
+            "select error from state.runs where status = 'failed' order by run_id"
+        ).fetchall()
+    assert [error for (error,) in errors] == [one["message"] for one in notices]
+    # DuckDB did quote her: its words are where only the refresh's own user reads them.
+    log = shop / "warehouse/work/logs/dbt.log"
+    assert found_in(log, ["'Canaria Fullname' to INT32"])
+    assert (shop / "warehouse/work").stat().st_mode & 0o777 == 0o700
 
 
 def test_nobody_else_may_look_into_the_folders(shop: Path) -> None:
@@ -214,7 +184,7 @@ def test_the_restricted_file_describes_what_it_holds(shop: Path) -> None:
 
 def test_what_is_held_of_a_person_is_in_all_their_tables(shop: Path) -> None:
     with open_people(shop / "warehouse") as (connection, version):
-        held = {one.table: one for one in holdings(connection, "shop:7")}
+        held = {one.table: one for one in holdings(connection, "club:7")}
         of_nobody = holdings(connection, "erased")
     assert version == (shop / "warehouse/current").readlink().name
     assert held["people.customers"].rows[0]["email"] == "canary@mail.example"
@@ -226,52 +196,34 @@ def test_what_is_held_of_a_person_is_in_all_their_tables(shop: Path) -> None:
     assert [one.table for one in of_nobody if one.rows] == []
 
 
-@pytest.fixture
-def regulars(shop: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run `regulars` beside the shop's warehouse."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [Path(sys.executable).with_name("regulars"), *arguments],
-            cwd=shop,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    return run
-
-
-def test_who_looks_is_recorded_before_anything_is_shown(
-    shop: Path, regulars: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
-    assert regulars("person", "--record").stdout == "Nobody was looked up yet.\n"
-    looked = regulars("person", "shop:7")
+def test_who_looks_is_recorded_before_anything_is_shown(shop: Path, regulars: Regulars) -> None:
+    assert regulars(shop, "person", "--record").stdout == "Nobody was looked up yet.\n"
+    looked = regulars(shop, "person", "club:7")
     assert "canary@mail.example" in looked.stdout
-    exported = regulars("person", "shop:7", "--export", "seven.json")
-    assert exported.returncode == 0, exported.stderr
+    exported = regulars(shop, "person", "club:7", "--export", "seven.json")
+    assert exported.exit_code == 0, exported.stderr
     assert "Canaria Fullname" in (shop / "seven.json").read_text("utf-8")
     assert (shop / "seven.json").stat().st_mode & 0o777 == 0o600
-    assert regulars("person", "shop:7", "--export", "seven.json").returncode == 1
-    unknown = regulars("person", "shop:8")
-    assert unknown.returncode == 1
-    assert "no customer 'shop:8'" in unknown.stderr
+    assert regulars(shop, "person", "club:7", "--export", "seven.json").exit_code == 1
+    unknown = regulars(shop, "person", "club:8")
+    assert unknown.exit_code == 1
+    assert "no customer 'club:8'" in unknown.stderr
     target = str(shop / "seven.json")
     recorded = [(one.action, one.customer_id, one.path) for one in look_ups(shop / "warehouse")]
     assert recorded == [
-        ("looked up", "shop:7", None),
-        ("exported", "shop:7", target),
-        ("looked up", "shop:8", None),
+        ("looked up", "club:7", None),
+        ("exported", "club:7", target),
+        ("looked up", "club:8", None),
     ]
-    assert regulars("person", "--record").stdout.count("looked up") == 2
+    assert regulars(shop, "person", "--record").stdout.count("looked up") == 2
 
     # Where the look-up cannot be recorded, nothing is shown.
     file = shop / "warehouse/look_ups/record.jsonl"
     kept = file.replace(file.with_name("kept"))
     file.mkdir()
-    refused = regulars("person", "shop:7")
+    refused = regulars(shop, "person", "club:7")
     file.rmdir()
     kept.replace(file)
-    assert refused.returncode == 1
+    assert refused.exit_code == 1
     assert refused.stdout == ""
     assert "nothing is shown" in refused.stderr

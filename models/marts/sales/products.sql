@@ -6,9 +6,14 @@ products as (
 
 ),
 
+buyers as (
+
+    select * from {{ ref('int_product_buyers') }}
+
+),
+
 -- Pieces leave the shelf sold, or without a sale: written off.
--- Read twice: materialised between, a hundred bytes a line would be copied.
-order_lines as not materialized (
+order_lines as (
 
     select
         *,
@@ -35,33 +40,6 @@ product_totals as (
         {{ combined_margin_basis() }} as margin_basis
 
     from order_lines
-    group by product_id
-
-),
-
-product_buyers as (
-
-    select
-        product_id,
-        customer_id,
-        min(order_date) < max(order_date) as is_repeat_buyer
-
-    from order_lines
-    where
-        is_sold
-        and {{ is_person() }}
-    group by product_id, customer_id
-
-),
-
-buyer_totals as (
-
-    select
-        product_id,
-        count(*) as buyers,
-        count(*) filter (where is_repeat_buyer) as repeat_buyers
-
-    from product_buyers
     group by product_id
 
 ),
@@ -101,9 +79,9 @@ final as (
 
         ---------- counts
         coalesce(ranked.orders, 0)::integer as orders,
-        coalesce(buyer_totals.buyers, 0)::integer as buyers,
-        coalesce(buyer_totals.repeat_buyers, 0)::integer as repeat_buyers,
-        (buyer_totals.repeat_buyers / buyer_totals.buyers)::double as repeat_buyer_share,
+        coalesce(buyers.buyers, 0)::integer as buyers,
+        coalesce(buyers.repeat_buyers, 0)::integer as repeat_buyers,
+        (buyers.repeat_buyers / buyers.buyers)::double as repeat_buyer_share,
         coalesce(ranked.units_sold, 0)::decimal(18, 4) as units_sold,
         coalesce(ranked.units_returned, 0)::decimal(18, 4) as units_returned,
         coalesce(ranked.units_written_off, 0)::decimal(18, 4) as units_written_off,
@@ -121,7 +99,7 @@ final as (
 
     from products
     left join ranked on products.product_id = ranked.product_id
-    left join buyer_totals on products.product_id = buyer_totals.product_id
+    left join buyers on products.product_id = buyers.product_id
 
 )
 
