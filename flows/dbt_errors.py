@@ -4,6 +4,8 @@ dbt passes on DuckDB's words, which may quote values of rows. In full they stand
 in the private work folder.
 """
 
+import errno
+import os
 import re
 from typing import Final
 
@@ -16,11 +18,15 @@ _HEADING: Final = re.compile(
 )
 # Of the project itself, found before a query runs: dbt's words, and no row in them.
 _OF_THE_PROJECT: Final = ("Compilation Error", "Parsing Error")
+# Of a file that dbt itself reads or writes, as its manifest: a full disk must be told.
+_OF_A_FILE: Final = re.compile(rf"\[Errno ({'|'.join(map(str, errno.errorcode))})\] ")
 _OTHER: Final = "Error"
 
 
 def told_of(message: str | None) -> str:
     """What may be told of dbt's message: the class of the error, and words without values."""
+    if of_a_file := _OF_A_FILE.match(message or ""):
+        return os.strerror(int(of_a_file[1]))
     found = _HEADING.match(message or "")
     words = found["words"] if found else message or ""
     if class_of(words):
