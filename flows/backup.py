@@ -10,7 +10,6 @@ Parquet does not depend on the format of DuckDB's own files, so a backup also le
 of DuckDB to another. It holds names and contacts: only its owner may read it.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -25,8 +24,8 @@ from typing import Annotated, Any, Final
 import duckdb
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from flows.building import BACKUP_ENDING, is_unsettled, settle
-from flows.database_file import connect
+from flows.building import BACKUP_ENDING, is_full_disk, is_unsettled, settle
+from flows.database_file import connect, log_of
 from flows.file_copy import copy_file
 from flows.held_folder import held_folder
 from flows.privacy.look_ups import record_file
@@ -251,8 +250,7 @@ def _copy_at_rest(warehouse: Path, target: Path) -> None:
     """
     source = work_file(warehouse)
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    log = source.with_name(source.name + ".wal")
-    copied_log = target.with_name(target.name + ".wal")
+    log, copied_log = log_of(source), log_of(target)
     while True:
         before = _stamps(source, log)
         # A file system's clock is coarse: what was written just now may be written again unseen.
@@ -388,9 +386,9 @@ def _published_version(connection: duckdb.DuckDBPyConnection) -> str | None:
 
 
 def _what_failed(error: Exception, target: Path) -> str:
-    text = str(error).partition("\n")[0]
-    if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in text:
+    if is_full_disk(error):
         return f"there is no room for the backup {target}, or for the copy that it is made from"
+    text = str(error).partition("\n")[0]
     return f"the backup {target} could not be written: {text}"
 
 

@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import duckdb
-
+from flows.database_errors import FULL_DISK_WORDS
+from flows.database_file import log_of
 from flows.file_copy import copy_file
 from flows.held_folder import remove_unheld
 from flows.leftovers import remove_leftover
+from flows.privacy.journal import UNFINISHED_JOURNAL
 from flows.publish.versions import (
     current_version,
     remove_unfinished,
@@ -29,10 +30,10 @@ from flows.publish.versions import (
 from flows.work_file import make_private, open_database, work_file, work_folder
 
 BACKUP_ENDING: Final = ".backup"  # of the folders in which backups copy the work file
-# Half a database written anew, half an audit or a last word, and what DuckDB spilled.
-_LEFTOVERS: Final = ("*.compacting", ".last_*", "*.tmp")
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_FULL_WORDS = tuple(os.strerror(code) for code in _FULL)  # DuckDB tells them in its messages
+# Half a database written anew, half an audit, a last word or a journal with names of people, and
+# what DuckDB spilled.
+_LEFTOVERS: Final = ("*.compacting", ".last_*", UNFINISHED_JOURNAL, "*.tmp")
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DiskFullError(Exception):
@@ -43,15 +44,18 @@ class DiskFullError(Exception):
 def telling_of_a_full_disk(warehouse: Path) -> Iterator[None]:
     """Turn any error that a full disk or a used-up quota caused into a DiskFullError.
 
-    It may hit anywhere: the record of the run, a load, a model, the published file.
+    It may hit anywhere: the record of the run, a load, a model, the published file. Each has an
+    error of its own for it (an OSError, one of DuckDB's, a LoadError, a DbtError).
 
     Raises:
         DiskFullError: says how much is free, after what failed has been thrown away.
     """
     try:
         yield
-    except (OSError, duckdb.Error) as error:
-        if not _is_full_disk(error):
+    except DiskFullError:
+        raise
+    except Exception as error:
+        if not is_full_disk(error):
             raise
         free = shutil.disk_usage(warehouse).free
         raise DiskFullError(
@@ -60,12 +64,16 @@ def telling_of_a_full_disk(warehouse: Path) -> Iterator[None]:
         ) from error
 
 
-def _is_full_disk(error: BaseException | None) -> bool:
-    """Whether the error, or one that it came from, is a full disk: a failed undo may hide it."""
+def is_full_disk(error: BaseException | None) -> bool:
+    """Whether a full disk or a used-up quota caused an error: a failed undo may hide it.
+
+    DuckDB and dbt say so in the words of the error alone; of an error that another one came from,
+    or came after, that one is asked too.
+    """
     while error is not None:
         if isinstance(error, OSError) and error.errno in _FULL:
             return True
-        if any(words in str(error) for words in _FULL_WORDS):
+        if any(words in str(error) for words in FULL_DISK_WORDS):
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -85,7 +93,12 @@ def begin_building(warehouse: Path, version: str) -> Path:
 
     Raises:
         DiskFullError: says how much room is needed and how much there is.
+        duckdb.Error, OSError: the work file's log could not be written into it; without that the
+            copy would lack the record of this run.
     """
+    source = work_file(warehouse)
+    if log_of(source).exists():  # where the record of the run found no room, or a kill left it
+        _write_log_into(source)
     folder = _building_folder(warehouse)
     make_private(folder)
     with _version_file(warehouse).open("w", encoding="utf-8") as file:
@@ -93,11 +106,10 @@ def begin_building(warehouse: Path, version: str) -> Path:
         file.flush()
         os.fsync(file.fileno())  # an empty one would have `settle` throw a published build away
     sync_folder(folder)
-    source = work_file(warehouse)
     try:
         copy_file(source, building_file(warehouse))
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in _FULL:
             raise
         needed, free = source.stat().st_size, shutil.disk_usage(folder).free
         raise DiskFullError(
@@ -108,10 +120,13 @@ def begin_building(warehouse: Path, version: str) -> Path:
 
 
 def make_durable(warehouse: Path) -> None:
-    """Have all that was built on disk: called just before the version is switched to."""
+    """Have all that was built on disk: called just before the version is switched to.
+
+    Raises:
+        duckdb.Error, OSError: the disk is full, or the copy's log could not be written into it.
+    """
     path = building_file(warehouse)
-    with open_database(path) as connection:
-        connection.execute("checkpoint")
+    _write_log_into(path)
     with path.open("rb") as file:
         os.fsync(file.fileno())
     sync_folder(path.parent)
@@ -139,10 +154,13 @@ def settle(warehouse: Path) -> str | None:
     if is_published:
         # Where it was kept already, only the folder is left to remove.
         if building_file(warehouse).is_file():
+            # The log of the file that goes, where its last checkpoint failed. It goes first, and
+            # is gone from the disk first: DuckDB would write it into whatever file has the name.
+            # Killed here, the file that goes lacks words on its runs, which nobody reads: the next
+            # call comes first, and ends here again.
+            log_of(work_file(warehouse)).unlink(missing_ok=True)
+            sync_folder(work_folder(warehouse))
             building_file(warehouse).replace(work_file(warehouse))
-            # of the file that was replaced, where its last checkpoint failed
-            log = work_file(warehouse).with_name(f"{work_file(warehouse).name}.wal")
-            log.unlink(missing_ok=True)
             sync_folder(work_folder(warehouse))
     elif version is not None and version_folder(warehouse, version).is_dir():
         remove_version(warehouse, version)
@@ -157,6 +175,19 @@ def is_unsettled(warehouse: Path) -> bool:
     except FileNotFoundError:
         return False
     return version == current_version(warehouse) and building_file(warehouse).is_file()
+
+
+def _write_log_into(database: Path) -> None:
+    """Write a database's log into the database itself, so that the file alone is all of it.
+
+    Raises:
+        duckdb.Error: there is no room for it.
+        OSError: a log is there again, of whoever else has the file open.
+    """
+    with open_database(database) as connection:
+        connection.execute("checkpoint")
+    if log_of(database).exists():
+        raise OSError(f"{database} was closed with a write-ahead log left beside it")
 
 
 def _remove_leftovers(folder: Path) -> None:

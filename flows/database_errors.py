@@ -4,6 +4,8 @@
 record of runs, which more people read than the work file.
 """
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -30,6 +32,13 @@ _WITHOUT_VALUES: Final = frozenset(
     )
 )
 
+# A full disk or a used-up quota: in the words of the system, which DuckDB passes on, and in its own
+# where what it spills finds no room.
+FULL_DISK_WORDS: Final = (
+    *(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT)),
+    "failed to offload data block",
+)
+
 
 def class_of(words: str) -> str | None:
     """The class of an error by its words, as "Conversion Error"; None where they are no DuckDB's.
@@ -47,7 +56,9 @@ def without_values(words: str) -> str:
         return "an error of the database"
     if kind.removesuffix(" Error") in _WITHOUT_VALUES:
         return words.strip().partition("\n")[0]  # further lines show the query
-    return kind
+    # A disk that fills in a commit is told in a FATAL Error, among words that may hold a value.
+    found = [full for full in FULL_DISK_WORDS if full in words]
+    return f"{kind}: {found[0]}" if found else kind
 
 
 @contextmanager

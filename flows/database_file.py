@@ -32,6 +32,14 @@ def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection
         ) from error
 
 
+def log_of(path: Path) -> Path:
+    """Where DuckDB keeps a database's write-ahead log, which it replays when the file is opened.
+
+    It goes by the name alone: beside another file of that name it is replayed into that one.
+    """
+    return path.with_name(f"{path.name}.wal")
+
+
 def _writer(path: Path) -> str:
     """The version in the file's header as " (v2.0.0)"; nothing where it holds none."""
     with path.open("rb") as file:

@@ -2,13 +2,17 @@
 
 Each run holds a lock on a file of its own for as long as its process lives; the kernel lets go of
 it however the process ends. So a run whose file is there and not locked has died, and is closed.
+A run makes its file and locks it, and others look for files that nobody locks, under a lock on the
+folder: what they find without a lock is never a run that has just begun.
 """
 
 import fcntl
 import logging
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -49,11 +53,11 @@ def this_run_is_alive(folder: Path) -> Iterator[None]:
         return
     folder.mkdir(parents=True, exist_ok=True)
     close_left_runs(folder)
-    name = str(context.flow_run.id)
-    new, path = folder / f".{name}", folder / name
-    with new.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        new.rename(path)  # never there without its lock
+    path = folder / str(context.flow_run.id)
+    with ExitStack() as until_the_end:
+        with _locked(folder):
+            lock = until_the_end.enter_context(path.open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             yield
         finally:
@@ -62,24 +66,53 @@ def this_run_is_alive(folder: Path) -> Iterator[None]:
 
 def close_left_runs(folder: Path) -> int:
     """Mark as crashed the runs, and their tasks, whose process is gone; returns how many live."""
-    alive = 0
-    for path in sorted(folder.glob("[!.]*")):
-        try:
-            with path.open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            alive += 1
-            continue
-        except FileNotFoundError:  # it has just ended well
-            continue
+    runs = _look_at(folder)
+    for path in runs.dead:
         try:
             with get_client(sync_client=True) as client:
-                _close(client, UUID(path.name))
+                # Earlier releases hid a file until it was locked.
+                _close(client, UUID(path.name.removeprefix(".")))
         except Exception:
             logger.warning("run %s died and could not be closed", path.name, exc_info=True)
         else:
             path.unlink(missing_ok=True)
-    return alive
+    return len(runs.alive)
+
+
+class _Runs(NamedTuple):
+    """The files of runs, by whether a living process holds them."""
+
+    alive: list[Path]
+    dead: list[Path]
+
+
+def _look_at(folder: Path) -> _Runs:
+    runs = _Runs([], [])
+    if not folder.is_dir():  # no run has begun yet
+        return runs
+    with _locked(folder):
+        for path in sorted(folder.iterdir()):
+            try:
+                with path.open() as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                runs.alive.append(path)
+            except FileNotFoundError:  # it has just ended well
+                pass
+            else:
+                runs.dead.append(path)
+    return runs
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's own lock, which is held for moments only."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def close_runs_never_begun(deployment_id: UUID, folder: Path) -> None:
@@ -90,10 +123,9 @@ def close_runs_never_begun(deployment_id: UUID, folder: Path) -> None:
 
     Args:
         deployment_id: the deployment, which no scheduler serves just now.
-        folder: where its runs keep their locks; those with one, a worker's, are left alone.
+        folder: where its runs keep their locks; those that hold one, a worker's, are left alone.
     """
     close_left_runs(folder)
-    alive = {path.name.lstrip(".") for path in folder.glob("*")}
     ours = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
     unfinished = FlowRunFilter(
         state=FlowRunFilterState(
@@ -104,6 +136,7 @@ def close_runs_never_begun(deployment_id: UUID, folder: Path) -> None:
     )
     with get_client(sync_client=True) as client:
         found = client.read_flow_runs(deployment_filter=ours, flow_run_filter=unfinished)
+        alive = {path.name for path in _look_at(folder).alive}
         for run in found:
             if str(run.id) not in alive:
                 _close(client, run.id)

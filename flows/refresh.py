@@ -40,7 +40,13 @@ from flows.gates import judge
 from flows.housekeeping import keep_house, only_a_trouble_once_published
 from flows.left_runs import this_run_is_alive
 from flows.load.file_hashes import all_hashes, take_over_hashes
-from flows.load.loader import Delivery, LoadError, TransientLoadError, load_source
+from flows.load.loader import (
+    Delivery,
+    LoadError,
+    TransientLoadError,
+    load_source,
+    moment_of_load,
+)
 from flows.load.mapping import Mapping as SourceMapping
 from flows.load.mapping import MappingError, find_mappings, load_mapping
 from flows.notices import Event, Notice, tell
@@ -392,7 +398,8 @@ def _run_stages(
 def load(database: Path, landing: Path, mapping: SourceMapping, run_id: str) -> list[Delivery]:
     """Load one source's new files into raw, in one transaction."""
     with open_database(database) as connection:
-        return load_source(connection, mapping, landing, run_id, datetime.now(UTC))
+        loaded_at = moment_of_load(connection, datetime.now(UTC))
+        return load_source(connection, mapping, landing, run_id, loaded_at)
 
 
 @task(cache_policy=NO_CACHE)

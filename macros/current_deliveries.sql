@@ -1,5 +1,11 @@
-{#- Rows of a raw table, without loads whose file was delivered again under a mended mapping. -#}
+{#- Rows of a raw table, without loads whose file was delivered again under a mended mapping, each with
+    the delivery that it is part of. -#}
 {% macro current_deliveries(entity) -%}
-select * from {{ source('raw', entity) }}
-    where load_id not in (select load_id from {{ ref('stg_loads') }} where is_superseded)
+select
+        raw_rows.*,
+        loads.delivery_id
+    from {{ source('raw', entity) }} as raw_rows
+    inner join {{ ref('stg_loads') }} as loads
+        on raw_rows.load_id = loads.load_id
+    where not loads.is_superseded
 {%- endmacro %}

@@ -15,6 +15,7 @@ with lists as (
     select
         source,
         load_id,
+        delivery_id,
         position,
         make_timestamp(epoch_us(listed_at)) as listed_at
     from {{ ref('int_full_lists') }}
@@ -28,6 +29,7 @@ deliveries as (
         {{ key }},
         source,
         load_id,
+        delivery_id,
         source_line,
         greatest(
             coalesce(make_timestamp(epoch_us(updated_at)), timestamp '1900-01-01'),
@@ -72,7 +74,7 @@ presences as (
                 deliveries.told_at > lists.listed_at
                 or (
                     deliveries.told_at = lists.listed_at
-                    and deliveries.load_id > lists.load_id
+                    and deliveries.delivery_id > lists.delivery_id
                 )
             )
     where
@@ -81,7 +83,7 @@ presences as (
     group by
         deliveries.{{ key }},
         deliveries.source,
-        deliveries.load_id,
+        deliveries.delivery_id,
         deliveries.source_line
 
 ),
@@ -91,7 +93,7 @@ departures_and_returns as (
     select
         presences.{{ key }},
         presences.source,
-        lists.load_id,
+        lists.delivery_id,
         lists.listed_at as told_at,
         true as is_gone
     from presences
@@ -111,7 +113,7 @@ departures_and_returns as (
     select
         presences.{{ key }},
         presences.source,
-        lists.load_id,
+        lists.delivery_id,
         lists.listed_at as told_at,
         false as is_gone
     from presences
@@ -129,7 +131,7 @@ events as (
         {{ key }},
         source,
         told_at,
-        load_id,
+        delivery_id,
         source_line,
         attributes,
         false as is_gone
@@ -154,12 +156,12 @@ states as (
         is_gone,
         last_value(attributes ignore nulls) over (
             partition by {{ key }}
-            order by told_at, load_id, source_line
+            order by told_at, delivery_id, source_line
             rows between unbounded preceding and current row
         ) as attributes,
         row_number() over (
             partition by {{ key }}, told_at
-            order by load_id desc, source_line desc
+            order by delivery_id desc, source_line desc
         ) = 1 as is_last_word
     from events
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import duckdb
 
+from flows.load.header import HeaderInDoubtError
 from flows.load.loader import (
     Delivery,
     LoadError,
@@ -101,7 +102,7 @@ def check_source(mapping: Mapping, landing: Path) -> CheckReport:
             try:
                 run_load(connection, alone, landing, "check", datetime.now(UTC), judge)
             except LoadError as error:
-                problems.append(str(error))
+                problems.append(_in_full(error))
     # Numbers of loads that never happened mean nothing.
     return CheckReport(
         mapping.source,
@@ -109,6 +110,13 @@ def check_source(mapping: Mapping, landing: Path) -> CheckReport:
         tuple(rejections),
         tuple(problems),
     )
+
+
+def _in_full(error: LoadError) -> str:
+    """What went wrong, with what only the user's own screen may show."""
+    if isinstance(error.__cause__, HeaderInDoubtError):
+        return f"{error} (in the place of the header: {error.__cause__.in_its_place})"
+    return str(error)
 
 
 def _only(mapping: Mapping, name: str, entity: EntityMapping) -> Mapping:

@@ -27,8 +27,9 @@ from flows.load.casting import (
     is_text,
 )
 from flows.load.contract import COMPUTED_COLUMNS, MONEY, TIME, Entity
+from flows.load.header import Header, missing_column
 from flows.load.landing import LandingError
-from flows.load.mapping import BY_NAME, Column, EntityMapping, Mapping, did_you_mean
+from flows.load.mapping import BY_NAME, Column, EntityMapping, Mapping
 from flows.load.reading import Reading
 from flows.load.records import LINE
 from flows.sql_text import quote_name, quote_text
@@ -157,7 +158,7 @@ def compose(
         _Partner(number, join_.on, readings)
         for number, (join_, readings) in enumerate(zip(entity.join, others, strict=True), 1)
     ]
-    finder = _Finder(contract, main, partners)
+    finder = _Finder(contract, main, partners, _wanted(columns, entity))
     casts = []
     kinds = {**contract.columns, "updated_at": TIME}
     required = {*contract.key, *contract.required} - {"line_number"}
@@ -187,6 +188,7 @@ def compose(
         casts.append(amount)
         header_amounts.append((amount.name, line.line_kind))
 
+    finder.find_join_keys()
     notes = [note for partner in partners for note in partner.notes(connection)]
     notes += _new_columns(entity, main, finder)
     rows = _cast_rows(_read_rows(main, partners, finder), casts, columns)
@@ -256,6 +258,14 @@ class _Partner:
         self.prefix = PurePosixPath(readings[0].name).stem
 
     @property
+    def name(self) -> str:
+        return self.readings[0].name
+
+    @property
+    def is_named(self) -> bool:
+        return all(reading.is_named for reading in self.readings)
+
+    @property
     def found(self) -> str:
         return f"{self.table}_found"
 
@@ -268,13 +278,7 @@ class _Partner:
         return kinds.pop() if len(kinds) == 1 else "VARCHAR"
 
     def key_column(self, name: str) -> SourceColumn:
-        own = self.find(name)
-        if own is None:
-            found = ", ".join(sorted(self.names))
-            raise LandingError(
-                f"join: {self.prefix} has no column '{name}' to join on."
-                f"{did_you_mean(name, list(self.names))} Columns found: {found}"
-            )
+        own = self.find(name) or name  # the finder has seen to it that it is there
         return SourceColumn(
             own, quote_name(own), self.kind(own), "key", self.readings[0].file_format
         )
@@ -322,13 +326,36 @@ class _Partner:
         ]
 
 
+def _has(file: Reading | _Partner, candidates: Sequence[str]) -> bool:
+    """Whether a file has one of several columns, by its name or by the file's name and its own."""
+    own = f"{PurePosixPath(file.name).stem}."
+    names = [*candidates, *(name.removeprefix(own) for name in candidates)]
+    return any(file.find(name) for name in names)
+
+
+def _wanted(columns: dict[str, Column], entity: EntityMapping) -> list[Sequence[str]]:
+    """The source columns that are looked for, each by all its candidates."""
+    wanted: list[Sequence[str]] = []
+    for column in columns.values():
+        wanted += [column.from_] if column.from_ else [(origin,) for origin in column.origins]
+        wanted += [column.when.column] if column.when else []
+    return wanted + [(line.net_revenue,) for line in entity.header_lines]
+
+
 class _Finder:
     """Finds the source columns that a mapping names, in a file and the files joined to it."""
 
-    def __init__(self, contract: Entity, main: Reading, partners: Sequence[_Partner]) -> None:
+    def __init__(
+        self,
+        contract: Entity,
+        main: Reading,
+        partners: Sequence[_Partner],
+        wanted: Sequence[Sequence[str]],
+    ) -> None:
         self.contract = contract
         self.main = main
         self.partners = partners
+        self.wanted = wanted
         self.used: dict[tuple[str, str], SourceColumn] = {}
 
     def find_all(self, name: str, column: Column) -> list[SourceColumn]:
@@ -347,15 +374,46 @@ class _Finder:
             found = self._find_one(where, candidate)
             if found is not None:
                 return found
-        known = list(self.main.types) + [n for p in self.partners for n in sorted(p.names)]
-        used = {name for _, name in self.used}
-        fresh = [name for name in (*known, *self.main.unread) if name not in used]
         wanted = " or ".join(f"'{candidate}'" for candidate in candidates)
-        close = next((text for c in candidates if (text := did_you_mean(c, fresh))), "")
-        raise LandingError(
-            f"{where}: expected the column {wanted}, which the file does not have.{close} "
-            f"Columns found: {', '.join([*known, *self.main.unread])}"
+        raise missing_column(
+            f"{where}: expected the column {wanted}, which the file does not have",
+            candidates,
+            [self._header(file) for file in self._files],
+            {name for _, name in self.used},
         )
+
+    def find_join_keys(self) -> None:
+        """See that the joined files have the columns that they are joined on.
+
+        Raises:
+            LandingError: one has not.
+        """
+        for partner in self.partners:
+            for name in partner.on.values():
+                if partner.find(name) is None:
+                    what = f"join: {partner.prefix} has no column '{name}' to join on"
+                    raise missing_column(what, (name,), [self._header(partner)], set())
+
+    @property
+    def _files(self) -> "list[Reading | _Partner]":
+        return [self.main, *self.partners]
+
+    def _header(self, file: "Reading | _Partner") -> Header:
+        """The columns of a file, and how many it has of those that no other file has."""
+        others = [other for other in self._files if other is not file]
+        wanted = [
+            candidates
+            for candidates in self.wanted
+            if _has(file, candidates) or not any(_has(other, candidates) for other in others)
+        ]
+        if isinstance(file, _Partner):
+            wanted += [(key,) for key in file.on.values()]
+            columns = tuple(sorted(file.names))
+        else:
+            wanted += [(key,) for partner in self.partners for key in partner.on]
+            columns = (*file.types, *file.unread)
+        found = sum(_has(file, candidates) for candidates in wanted)
+        return Header(file.name, columns, len(wanted), found, file.is_named)
 
     def _find_one(self, where: str, name: str) -> SourceColumn | None:
         in_main = self.main.find(name)
@@ -410,11 +468,8 @@ class _Finder:
         """Return SQL, over the cleaned rows, of the text of a column that files are joined on."""
         own = self.main.find(name)
         if own is None:
-            known = list(self.main.types)
-            raise LandingError(
-                f"join: expected the column '{name}' to join on, which the file does not have."
-                f"{did_you_mean(name, known)} Columns found: {', '.join(known)}"
-            )
+            what = f"join: expected the column '{name}' to join on, which the file does not have"
+            raise missing_column(what, (name,), [self._header(self.main)], set())
         return f"({as_text(self._main_column(own))})"
 
     def _use(
@@ -434,7 +489,10 @@ class _Finder:
 
 
 def _new_columns(entity: EntityMapping, main: Reading, finder: _Finder) -> list[str]:
-    """Note the columns of the file that the mapping neither uses nor ignores."""
+    """Note the columns of the file that the mapping neither uses nor ignores.
+
+    All that it wants have been found, so these are names of a header and no record's values.
+    """
     known = {name for table, name in finder.used if table == "main"}
     known |= {name.split(".")[0] for name in known}
     ignored = {name.casefold().strip() for name in entity.ignore}

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ import pyarrow as pa
 from flows.database_errors import without_values
 from flows.load.contract import COMPUTED_COLUMNS, ENTITIES
 from flows.load.databases import read_tables
-from flows.load.earlier_loads import EarlierLoads, Loaded, note_of_lost_files
+from flows.load.earlier_loads import EarlierLoads, Loaded
 from flows.load.entity_query import EntityQuery, compose
 from flows.load.file_hashes import FileHashes
 from flows.load.landing import (
@@ -29,6 +29,7 @@ from flows.load.landing import (
     find_files,
     joint_sha256,
 )
+from flows.load.lost_files import judge_lost_files
 from flows.load.mapping import EntityMapping, Join, Mapping, Table
 from flows.load.reading import Reading, Workspace, read_file
 from flows.privacy.erasures import withhold_erased
@@ -278,7 +279,7 @@ def _load_entity(
     partners = [one for found in joined for one in found]
     fingerprint = mapping.fingerprint(name)
     earlier = EarlierLoads(connection, mapping.source, name)
-    has_earlier, is_mended = bool(earlier), earlier.is_first_of(fingerprint)
+    has_earlier, is_mended = bool(earlier), earlier.was_read_otherwise(fingerprint)
     read_again: list[tuple[int, int]] = []  # ids of loads of one content before and after a mend
     # Of a file joined to several, malformed records are rejected once.
     counted = {one.name for one in files}
@@ -295,7 +296,7 @@ def _load_entity(
             nothing = (0, 0, 0, 0, 0)
             deliveries.append(Delivery(known.load_id, name, source_file, *nothing, False, (note,)))
             continue
-        before = earlier.read_before(content, fingerprint)
+        before = earlier.read_before(source_file, content, fingerprint)
         delivered_at = before.delivered_at if before else loaded_at
         try:
             file_bytes = origin.path.stat().st_size
@@ -335,6 +336,7 @@ def _load_entity(
             "$source as source, $entity as entity, $source_file as source_file, "
             "$content as content_sha256, $fingerprint as mapping_sha256, $keys as keys_sha256, "
             "$loaded_at as loaded_at, $first_loaded_at as first_loaded_at, "
+            "$first_load_id as first_load_id, "
             "$file_bytes as file_bytes, $records_read as records_read, "
             "$rows_loaded as rows_loaded, "
             "$rows_rejected as rows_rejected, $rows_derived as rows_derived, "
@@ -350,6 +352,7 @@ def _load_entity(
                 "keys": mapping.key_fingerprint(name),
                 "loaded_at": loaded_at,
                 "first_loaded_at": before.delivered_at if before else None,
+                "first_load_id": before.delivery_id if before else None,
                 "file_bytes": file_bytes,
                 "records_read": delivery.records_read,
                 "rows_loaded": delivery.rows_loaded,
@@ -360,14 +363,30 @@ def _load_entity(
             },
         )
         deliveries.append(delivery)
-        earlier.add(Loaded(delivery.load_id, source_file, content, fingerprint, delivered_at))
+        earlier.add(
+            Loaded(
+                delivery.load_id,
+                source_file,
+                content,
+                fingerprint,
+                delivered_at,
+                before.delivery_id if before else delivery.load_id,
+            )
+        )
         if before:
             read_again.append((before.load_id, delivery.load_id))
     places = {one.name: place for place, one in enumerate(files)}
     deliveries.sort(key=lambda one: places[one.source_file])
     if is_mended and any(one.is_new for one in deliveries):
         try:
-            lost = note_of_lost_files(connection, mapping, name, read_again)
+            lost = judge_lost_files(
+                connection,
+                mapping,
+                name,
+                read_again,
+                is_whole=entity.full_list
+                and not any(one.rows_rejected for one in deliveries if one.is_new),
+            )
         except LandingError as error:
             raise _load_error(where, error) from error
         if lost:
@@ -383,6 +402,16 @@ def _load_entity(
         else one
         for one in deliveries
     ]
+
+
+def moment_of_load(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
+    """Return the moment that a load of this run goes by: later than every load before.
+
+    A clock that was set back would make new deliveries older than those that they correct.
+    """
+    row = connection.execute("select max(loaded_at) from raw.loads").fetchone()
+    last = row[0] if row else None
+    return now if last is None or now > last else last + timedelta(microseconds=1)
 
 
 def _in_order_of_arrival(
@@ -403,8 +432,8 @@ def _in_order_of_arrival(
             content = origins.sha256([origin, *partners])
         except OSError as error:
             raise _load_error(f"{where}, file {origin.name}", error) from error
-        before = earlier.read_before(content, fingerprint)
-        arrivals.append((before is None, before.load_id if before else 0, origin, content))
+        before = earlier.read_before(origin.name, content, fingerprint)
+        arrivals.append((before is None, before.delivery_id if before else 0, origin, content))
     arrivals.sort(key=lambda arrival: arrival[:2])
     return [(origin, content) for _, _, origin, content in arrivals]
 

@@ -18,8 +18,8 @@ create table if not exists raw.loads (
     mapping_sha256 varchar not null,   -- of what the mapping says of it: a mended one loads again
     keys_sha256 varchar,               -- of where the mapping takes the entity's key from
     loaded_at timestamptz not null,
-    first_loaded_at timestamptz,       -- when the content first came, if a mended mapping reads it
-                                       -- anew; its rows count as of then. Else null
+    first_loaded_at timestamptz,       -- if a mended mapping reads known content anew: when it came
+    first_load_id bigint,              -- ... and as which load, in whose place this one stands
     file_bytes bigint not null,
     records_read bigint not null,      -- counted independently of DuckDB's reader
     rows_loaded bigint not null,       -- records_read = rows_loaded + _rejected + _skipped

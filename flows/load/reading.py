@@ -9,6 +9,7 @@ from typing import Final
 import duckdb
 
 from flows.load.excel import read_sheet
+from flows.load.header import HeaderInDoubtError
 from flows.load.landing import FileType, LandingError, file_type, text_encoding
 from flows.load.mapping import FileFormat
 from flows.load.records import (
@@ -66,6 +67,13 @@ class Reading:
     def is_checked_text(self) -> bool:
         """Whether the pass over the file has already rejected what cannot be kept as text."""
         return self.malformed_path is not None and self.kind != "json"
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the columns have these names for certain: none was read as text of the file."""
+        if self.kind in ("csv", "excel"):
+            return not self.file_format.header or bool(self.file_format.column_names)
+        return self.kind != "json"
 
     def column(self, name: str, table: str) -> str:
         """Return SQL for one column of the query, where that is called `table`."""
@@ -233,7 +241,7 @@ def _read_text(
     try:
         numbered = number_records(path, file_format, layout, workspace.next_path(".csv"))
     except HeaderError as error:
-        raise LandingError(f"the header cannot be read: {error}") from error
+        raise HeaderInDoubtError(f"the header cannot be read: {error}", error.record) from error
     except TextError as error:
         raise LandingError(str(error)) from error
     columns = {LINE: "BIGINT", **dict.fromkeys(numbered.columns, "VARCHAR")}

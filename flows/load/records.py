@@ -55,7 +55,15 @@ codecs.register_error("regulars.keep", _keep_undecodable)
 
 
 class HeaderError(Exception):
-    """The first record of a file cannot be its header."""
+    """The first record of a file cannot be its header.
+
+    Attributes:
+        record: its beginning; it may hold values, so the message does not.
+    """
+
+    def __init__(self, message: str, record: str) -> None:
+        super().__init__(message)
+        self.record = record
 
 
 class TextError(Exception):
@@ -320,9 +328,7 @@ def read_header(
         return names or (), line
     if record.fields is None or not is_storable(record.text):
         reason = record.reason or f"holds bytes that are not {layout.encoding} text"
-        # Without a header the line is a record, whose values belong in no message.
-        shown = f": {escape_undecodable(record.text)[:200]}" if file_format.header else ""
-        raise HeaderError(f"line {line} {reason}{shown}")
+        raise HeaderError(f"line {line} {reason}", escape_undecodable(record.text)[:200])
     following = line + 1 + _line_ends(record.text)
     if not file_format.header:
         return tuple(f"column_{n}" for n in range(1, len(record.fields) + 1)), line

@@ -4,8 +4,6 @@ What their orders came to stays in every figure, under the member `erased`. The 
 without them, and a later load of the same files does not bring them back.
 """
 
-import os
-import pwd
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,7 +32,7 @@ from flows.privacy.erasures import (
 )
 from flows.privacy.journal import ErasurePlan, combined, read_journal, write_journal
 from flows.privacy.landing_files import LandingChangedError, Rewriting, rewrite_landing
-from flows.privacy.look_ups import forget_look_ups
+from flows.privacy.look_ups import forget_look_ups, this_user
 from flows.project import project_folder
 from flows.publish.bi_file import PublishError
 from flows.publish.versions import (
@@ -451,7 +449,7 @@ def _record(connection: duckdb.DuckDBPyConnection, erasure: Erasure) -> None:
         "from state.erasures",
         [
             datetime.now(UTC),
-            pwd.getpwuid(os.getuid()).pw_name,
+            this_user(),
             erasure.people,
             erasure.rows.deleted,
             erasure.rows.kept,

@@ -10,9 +10,14 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from flows.publish.versions import sync_folder
 from flows.work_file import work_folder
+
+_JOURNAL: Final = "forgetting.json"
+# While it is written: of names, too, so `settle` removes what a killed call left (flows/building).
+UNFINISHED_JOURNAL: Final = f".{_JOURNAL}"
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ def combined(plans: Iterable[ErasurePlan]) -> ErasurePlan:
 
 def journal_file(warehouse: Path) -> Path:
     """Where the journal is while an erasure is not complete."""
-    return work_folder(warehouse) / "forgetting.json"
+    return work_folder(warehouse) / _JOURNAL
 
 
 def write_journal(warehouse: Path, plans: Iterable[ErasurePlan]) -> None:
@@ -59,7 +64,7 @@ def write_journal(warehouse: Path, plans: Iterable[ErasurePlan]) -> None:
     Without a plan the journal is removed.
     """
     file = journal_file(warehouse)
-    new = file.with_name(f".{file.name}")
+    new = file.with_name(UNFINISHED_JOURNAL)
     new.unlink(missing_ok=True)
     listed = [asdict(plan) for plan in plans]
     if not listed:

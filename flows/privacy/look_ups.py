@@ -39,7 +39,7 @@ class LookUp:
 
     Attributes:
         at: when, in UTC, ISO 8601 to the second.
-        by: the user of the operating system; through sudo also who called it.
+        by: see `this_user`.
         customer_id: of whom; `erased` where the person was forgotten since.
         action: what was done.
         path: the file exported to; `-` for standard output; None where it was only looked at.
@@ -109,7 +109,7 @@ def record_look_up(
         LookUpNotRecordedError: then nothing may be shown.
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    look_up = LookUp(now, _user(), customer_id, action, path, version)
+    look_up = LookUp(now, this_user(), customer_id, action, path, version)
     file = record_file(warehouse)
     try:
         if not file.exists():
@@ -296,14 +296,14 @@ def _replace(file: Path, content: bytes, group: str | None) -> None:
     sync_folder(file.parent)
 
 
-def _user() -> str:
-    name = _name_of(os.getuid())
+def this_user() -> str:
+    """The user of the operating system; through sudo also who called it.
+
+    By number where no name is known of it, as in a container that runs as any user.
+    """
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = f"user {os.getuid()}"
     caller = os.environ.get("SUDO_USER")
     return f"{name} (sudo by {caller})" if caller and caller != name else name
-
-
-def _name_of(user_id: int) -> str:
-    try:
-        return pwd.getpwuid(user_id).pw_name
-    except KeyError:
-        return f"user {user_id}"

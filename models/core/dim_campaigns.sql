@@ -28,7 +28,7 @@ newest_campaigns as (
     from campaigns
     qualify row_number() over (
         partition by campaign_id
-        order by updated_at desc, load_id desc, source_line desc
+        order by updated_at desc, delivery_id desc, source_line desc
     ) = 1
 
 ),

@@ -26,7 +26,7 @@ newest_contacts as (
     from campaign_contacts
     qualify row_number() over (
         partition by campaign_id, customer_id, contacted_at
-        order by updated_at desc, load_id desc, source_line desc
+        order by updated_at desc, delivery_id desc, source_line desc
     ) = 1
 
 ),

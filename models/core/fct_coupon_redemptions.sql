@@ -30,7 +30,7 @@ newest_redemptions as (
     from coupon_redemptions
     qualify row_number() over (
         partition by coupon_id, customer_id, redeemed_at, campaign_id
-        order by updated_at desc, load_id desc, source_line desc
+        order by updated_at desc, delivery_id desc, source_line desc
     ) = 1
 
 ),

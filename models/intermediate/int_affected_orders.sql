@@ -90,12 +90,13 @@
     changed_costs as (
 
         select
-            source || ':' || product_id as product_id,
-            min(updated_at)::date as told_on
-        from {{ source('raw', 'products') }}
+            products.source || ':' || products.product_id as product_id,
+            min({{ day_told('products.updated_at') }}) as told_on
+        from {{ source('raw', 'products') }} as products
+        left join {{ ref('stg_sources') }} as sources on products.source = sources.source
         where
-            load_id in (select load_id from changed_loads)
-            and unit_cost is not null
+            products.load_id in (select load_id from changed_loads)
+            and products.unit_cost is not null
         group by all
 
     ),
@@ -104,9 +105,8 @@
 
         select
             product_id,
-            min(updated_at)::date as told_on
-        from {{ ref('stg_products') }}
-        where unit_cost is not null
+            min(told_on) as told_on
+        from {{ ref('int_product_costs') }}
         group by product_id
 
     ),

@@ -41,7 +41,7 @@ booked_costs as (
     -- delivered again, a cost counts once, as last told
     qualify row_number() over (
         partition by cost_id
-        order by updated_at desc, load_id desc, source_line desc
+        order by updated_at desc, delivery_id desc, source_line desc
     ) = 1
 
 ),
@@ -63,7 +63,7 @@ compensations as (
         partition by interactions.interaction_id
         order by
             interactions.updated_at desc,
-            interactions.load_id desc,
+            interactions.delivery_id desc,
             interactions.source_line desc
     ) = 1
 

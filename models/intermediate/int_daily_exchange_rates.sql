@@ -22,7 +22,7 @@ newest_rates as (
     from exchange_rates
     qualify row_number() over (
         partition by currency, on_date
-        order by updated_at desc, load_id desc, source_line desc
+        order by updated_at desc, delivery_id desc, source_line desc
     ) = 1
 
 ),

@@ -45,10 +45,11 @@ ordered as (
         loads.entity,
         loads.source,
         loads.load_id,
+        loads.delivery_id,
         coalesce(listed.updated_at, loads.delivered_at) as listed_at,
         row_number() over (
             partition by loads.entity, loads.source
-            order by coalesce(listed.updated_at, loads.delivered_at), loads.load_id
+            order by coalesce(listed.updated_at, loads.delivered_at), loads.delivery_id
         ) as position
     from listed
     inner join loads on listed.load_id = loads.load_id

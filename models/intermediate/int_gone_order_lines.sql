@@ -31,9 +31,9 @@ delivered_lines as (
         order_lines.load_id = lists.load_id as is_listed,
         {
             'updated_at': coalesce(order_lines.updated_at, '-infinity'),
-            'load_id': order_lines.load_id
+            'delivery_id': order_lines.delivery_id
         } as delivered,
-        { 'updated_at': lists.listed_at, 'load_id': lists.load_id } as listed
+        { 'updated_at': lists.listed_at, 'delivery_id': lists.delivery_id } as listed
     from order_lines
     inner join lists on order_lines.source = lists.source
     left join sources on order_lines.source = sources.source

@@ -34,14 +34,15 @@ sources_to_compare as (
 
 ),
 
--- The greatest (updated_at, load_id) of an order's lines belongs to the load
--- of the greatest (max(updated_at), load_id).
+-- The greatest (updated_at, delivery_id) of an order's lines belongs to the load
+-- of the greatest (max(updated_at), delivery_id).
 final as (
 
     select
         order_id,
         max({
             'updated_at': coalesce(updated_at, '-infinity'),
+            'delivery_id': delivery_id,
             'load_id': load_id
         }).load_id as load_id
     from order_lines

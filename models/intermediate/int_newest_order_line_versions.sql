@@ -18,6 +18,7 @@ newest_versions as (
         line_number,
         max({
             'updated_at': coalesce(updated_at, '-infinity'),
+            'delivery_id': delivery_id,
             'load_id': load_id,
             'source_line': source_line
         }) as newest

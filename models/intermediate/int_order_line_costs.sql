@@ -32,11 +32,7 @@ lines_of_changing_cost as (
         order_lines.order_id,
         order_lines.line_number,
         order_lines.product_id,
-        coalesce(
-            returned_orders.order_date,
-            orders_with_differing_lines.order_date,
-            order_lines.ordered_at_local::date
-        ) as cost_date
+        coalesce(returned_orders.order_date, {{ order_date() }}) as cost_date
     from order_lines
     left join returned_orders
         on order_lines.returned_order_id = returned_orders.order_id

@@ -115,14 +115,12 @@ lines_with_terms as (
             net_revenue
         ),
         {%- for column in order_columns %}
-            coalesce(
-                orders_with_differing_lines.{{ column }}, order_lines.{{ column }}
-            ) as {{ column }},
+            case
+                when orders_with_differing_lines.order_id is null then order_lines.{{ column }}
+                else orders_with_differing_lines.{{ column }}
+            end as {{ column }},
         {%- endfor %}
-        coalesce(
-            orders_with_differing_lines.order_date,
-            order_lines.ordered_at_local::date
-        ) as order_date,
+        {{ order_date() }} as order_date,
         coalesce(order_lines.order_status = 'cancelled', false)
             as is_cancelled,
         coalesce(
@@ -140,7 +138,7 @@ lines_with_terms as (
             as margin_rate,
         coalesce(
             order_lines.net_revenue,
-            (order_lines.quantity * order_lines.unit_price)::decimal(18, 4)
+            {{ multiplied('order_lines.quantity', 'order_lines.unit_price') }}
             - coalesce(order_lines.discount_amount, 0)
         ) as net_revenue
     from order_lines
@@ -218,13 +216,12 @@ converted_lines as (
         case
             when line_kind = 'merchandise'
                 then
-                    {{ to_reporting_currency(
-                        '(quantity * unit_cost)::decimal(18, 4)', 'cost_rate'
-                    ) }}
+                    {{ to_reporting_currency(multiplied('quantity', 'unit_cost'), 'cost_rate') }}
         end as cost_amount,
         case
             when line_kind <> 'merchandise' then null
-            when quantity * unit_cost * cost_rate is not null then 'cost'
+            when quantity is not null and unit_cost is not null and cost_rate is not null
+                then 'cost'
             when margin_rate is not null then 'rate'
             else 'none'
         end as margin_basis
@@ -272,7 +269,7 @@ final as (
         cost_amount,
         case margin_basis
             when 'cost' then net_revenue - cost_amount
-            when 'rate' then (net_revenue * margin_rate)::decimal(18, 4)
+            when 'rate' then {{ multiplied('net_revenue', 'margin_rate') }}
         end as margin,
         exchange_rate,
 

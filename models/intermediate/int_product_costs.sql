@@ -1,36 +1,56 @@
--- What each product costs from which day on, by what its source told last. Before the first telling
--- the first one holds, and a delivery that tells no cost does not change it.
-with product_versions as (
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    full_refresh=not is_affected_build(),
+    pre_hook="{{ delete_affected('product_id', changed_members('products', 'product_id')) if is_affected_build() }}"
+) }}
+-- What each product costs from which day on, by what its source told last on that day. Before the
+-- first telling the first cost holds, and a delivery that tells no cost changes nothing.
+with products as (
 
-    select * from {{ ref('dim_products_history') }}
-    where unit_cost is not null
+    select * from {{ ref('stg_products') }}
+    {%- if is_affected_build() %}
+        where product_id in {{ changed_members('products', 'product_id') }}
+    {%- endif %}
 
 ),
 
-costs_of_days as (
+sources as (
 
-    select
-        product_id,
-        unit_cost,
-        valid_from::date as valid_from
-    from product_versions
-    qualify
-        row_number() over (
-            partition by product_id, valid_from::date
-            order by valid_from desc
-        ) = 1
+    select * from {{ ref('stg_sources') }}
 
 ),
 
 told_costs as (
 
     select
+        products.product_id,
+        products.unit_cost,
+        {{ day_told('products.updated_at') }} as told_on
+    from products
+    left join sources on products.source = sources.source
+    where products.unit_cost is not null
+    qualify
+        row_number() over (
+            partition by products.product_id, told_on
+            order by
+                products.updated_at desc,
+                products.delivery_id desc,
+                products.source_line desc
+        ) = 1
+
+),
+
+changes as (
+
+    select
         *,
         lag(unit_cost) over (
             partition by product_id
-            order by valid_from
+            order by told_on
         ) as cost_before
-    from costs_of_days
+    from told_costs
 
 ),
 
@@ -39,12 +59,10 @@ final as (
     select
         product_id,
         unit_cost,
-        case
-            when cost_before is null then date '1900-01-01'
-            else valid_from
-        end as valid_from,
+        told_on,
+        case when cost_before is null then date '1900-01-01' else told_on end as valid_from,
         count(*) over (partition by product_id) = 1 as is_only_cost
-    from told_costs
+    from changes
     where cost_before is distinct from unit_cost
 
 )

@@ -19,6 +19,17 @@ returns as (
 
 ),
 
+lines_built_now as (
+
+    select
+        order_lines.order_id,
+        {{ order_date() }} as order_date
+    from order_lines
+    left join orders_with_differing_lines
+        on order_lines.order_id = orders_with_differing_lines.order_id
+
+),
+
 {% if is_affected_build() -%}
 
     -- the orders returned that are not built again stand as they were
@@ -39,30 +50,21 @@ returns as (
 
     ),
 
-    lines_to_search as (
+    found_lines as (
 
-        select
-            order_id,
-            ordered_at_local::date as order_date
-        from order_lines
+        select * from lines_built_now
 
         union all
 
-        select
-            order_id,
-            order_date
-        from last_lines
+        select * from last_lines
         where order_id not in {{ affected_orders() }}
 
     ),
 {%- else -%}
 
-    lines_to_search as (
+    found_lines as (
 
-        select
-            order_id,
-            ordered_at_local::date as order_date
-        from order_lines
+        select * from lines_built_now
 
     ),
 {%- endif %}
@@ -70,15 +72,11 @@ returns as (
 final as (
 
     select
-        lines_to_search.order_id,
-        min(
-            coalesce(orders_with_differing_lines.order_date, lines_to_search.order_date)
-        ) as order_date
-    from lines_to_search
-    left join orders_with_differing_lines
-        on lines_to_search.order_id = orders_with_differing_lines.order_id
-    where lines_to_search.order_id in (select returned_order_id from returns)
-    group by lines_to_search.order_id
+        order_id,
+        min(order_date) as order_date
+    from found_lines
+    where order_id in (select returned_order_id from returns)
+    group by order_id
 
 )
 

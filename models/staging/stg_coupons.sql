@@ -16,6 +16,7 @@ final as (
         ---------- delivery
         updated_at,
         load_id,
+        delivery_id,
         source_file,
         source_line
     from source_rows

@@ -55,6 +55,7 @@ final as (
     select
         ---------- ids
         load_id,
+        coalesce(first_load_id, load_id) as delivery_id,
         run_id,
         source,
         entity,

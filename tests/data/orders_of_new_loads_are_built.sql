@@ -1,21 +1,47 @@
--- What the newest run loaded is in the facts, or listed as not to be valued: of every order the
--- newest version that was loaded. Reads the facts without the list of affected orders that built
--- them, so an order that the list forgets shows here.
+-- Of every order that the newest run loaded the facts hold the newest version, or it is listed as
+-- not to be valued. This does not ask the list of affected orders that the night built, so an order
+-- that the list forgets shows here.
 with
 
-new_lines as (
+single_line_sources as (
 
-    select
-        order_id,
-        load_id,
-        max(updated_at) as updated_at
-    from {{ ref('stg_order_lines') }}
-    where load_id in {{ changed_loads() }}
-    group by order_id, load_id
+    select * from {{ ref('stg_sources') }}
+    where delivers = 'lines'
 
 ),
 
-built_lines as (
+order_lines as (
+
+    select
+        *,
+        source in (select source from single_line_sources) as is_single_line
+    from {{ ref('stg_order_lines') }}
+    where
+        order_id in (
+            select order_id
+            from {{ ref('stg_order_lines') }}
+            where load_id in {{ changed_loads() }}
+        )
+
+),
+
+newest_versions as (
+
+    select
+        order_id,
+        max({
+            'updated_at': updated_at,
+            'delivery_id': delivery_id,
+            'load_id': load_id
+        }).load_id as load_id
+    from order_lines
+    group by
+        order_id,
+        case when is_single_line then line_number end
+
+),
+
+built_versions as (
 
     select
         order_id,
@@ -31,26 +57,20 @@ built_lines as (
 
 ),
 
-built_orders as (
-
-    select
-        order_id,
-        max(load_id) as load_id
-    from built_lines
-    where order_id in (select order_id from new_lines)
-    group by order_id
-
-),
-
--- A stale delivery does not win, so a build may rest on an earlier load; never on none.
 final as (
 
-    select
-        new_lines.order_id,
-        new_lines.load_id
-    from new_lines
-    left join built_orders on new_lines.order_id = built_orders.order_id
-    where built_orders.order_id is null
+    select distinct
+        order_id,
+        load_id
+    from newest_versions
+    where
+        (order_id, load_id) not in (
+            select
+                order_id,
+                load_id
+            from built_versions
+            where order_id in (select order_id from order_lines)
+        )
 
 )
 

@@ -18,8 +18,11 @@ raw_lines as (
 
     select
         order_lines.*,
+        coalesce(loads.first_load_id, loads.load_id) as delivery_id,
         coalesce(sources.delivers, 'orders') as delivers
     from {{ source('raw', 'order_lines') }} as order_lines
+    inner join {{ source('raw', 'loads') }} as loads
+        on order_lines.load_id = loads.load_id
     left join {{ source('raw', 'sources') }} as sources
         on order_lines.source = sources.source
     {%- if is_affected_build() %}
@@ -38,11 +41,11 @@ deliveries as (
         load_id,
         row_number() over (
             partition by source, order_id
-            order by max(updated_at) desc, load_id desc
+            order by max(updated_at) desc, delivery_id desc
         ) as delivery_rank
     from raw_lines
     where delivers = 'orders'
-    group by source, order_id, load_id
+    group by source, order_id, load_id, delivery_id
 
 ),
 
@@ -69,7 +72,7 @@ current_lines as (
     where delivers = 'lines'
     qualify row_number() over (
         partition by source, order_id, line_number
-        order by updated_at desc, load_id desc, source_line desc
+        order by updated_at desc, delivery_id desc, source_line desc
     ) = 1
 
 ),

@@ -23,7 +23,7 @@ expected as (
         sum(
             coalesce(
                 raw_lines.net_revenue,
-                round(raw_lines.quantity * raw_lines.unit_price, 4)
+                round(raw_lines.quantity::decimal(38, 4) * raw_lines.unit_price, 4)
                 - coalesce(raw_lines.discount_amount, 0)
             )
         ) as net_revenue

@@ -1,10 +1,11 @@
--- Orders are the sums of their lines that are neither cancelled nor gone, by source, date, store,
--- channel, employee and campaign.
+-- Orders are the sums of their lines that are neither cancelled nor gone, by source, date,
+-- customer, store, channel, employee and campaign.
 with orders as (
 
     select
         source,
         order_date,
+        customer_id,
         store_id,
         channel,
         employee_id,
@@ -19,7 +20,7 @@ with orders as (
     {%- if is_affected_build() %}
         where order_id in {{ affected_orders() }}
     {%- endif %}
-    group by source, order_date, store_id, channel, employee_id, campaign_id
+    group by source, order_date, customer_id, store_id, channel, employee_id, campaign_id
 
 ),
 
@@ -28,6 +29,7 @@ lines as (
     select
         source,
         order_date,
+        customer_id,
         store_id,
         channel,
         employee_id,
@@ -63,14 +65,14 @@ lines as (
     {%- if is_affected_build() %}
         where order_id in {{ affected_orders() }}
     {%- endif %}
-    group by source, order_date, store_id, channel, employee_id, campaign_id
+    group by source, order_date, customer_id, store_id, channel, employee_id, campaign_id
 
 )
 
 select *
 from orders
 full join lines
-    using (source, order_date, store_id, channel, employee_id, campaign_id)
+    using (source, order_date, customer_id, store_id, channel, employee_id, campaign_id)
 where
     orders.orders is distinct from lines.orders
     or orders.lines is distinct from lines.lines

@@ -1,5 +1,6 @@
 """A backup is whole, private and of one moment; a warehouse restored from it gives equal marts."""
 
+import errno
 import hashlib
 import json
 import os
@@ -354,6 +355,21 @@ def test_a_backup_without_room_says_so_and_leaves_nothing(tmp_path: Path) -> Non
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list((tmp_path / "backups").iterdir()) == []
     assert not list(work_folder(settings.warehouse).glob(".*.backup"))
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_and_a_used_up_quota_are_told_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    settings = small_warehouse(tmp_path)
+
+    def full(*_: object) -> None:  # no quota can be set on the disk of a test
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("flows.backup.copy_file", full)
+    with pytest.raises(BackupError, match="there is no room for the backup"):
+        write_backup(settings, tmp_path / "backups" / "today")
+    assert list((tmp_path / "backups").iterdir()) == []
 
 
 def test_nothing_to_back_up(tmp_path: Path) -> None:

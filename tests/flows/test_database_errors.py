@@ -67,6 +67,15 @@ def test_a_full_disk_is_told_as_it_is() -> None:
     assert raised.value is full
 
 
+def test_a_disk_that_fills_in_a_commit_is_told_without_its_values() -> None:
+    """DuckDB tells it in a FATAL Error, which may quote what it could not write."""
+    said = "FATAL Error: Failed to commit 'Zhang Wei': Could not write: No space left on device"
+    assert without_values(said) == "FATAL Error: No space left on device"
+    assert told_of(f"Runtime Error in model stores (models/core/stores.sql)\n  {said}") == (
+        "FATAL Error: No space left on device"
+    )
+
+
 def test_words_of_others_are_none_of_duckdbs() -> None:
     assert without_values("Zhang Wei Error: x") == "an error of the database"
 

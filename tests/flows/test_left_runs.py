@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from prefect import State, flow
@@ -80,6 +81,18 @@ def test_only_a_dead_run_is_closed(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_that_has_yet_to_lock_its_file_is_no_dead_one(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    with ThreadPoolExecutor(1) as pool, (tmp_path / str(uuid4())).open("w") as lock:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # as of a run that begins
+        alive = pool.submit(close_left_runs, tmp_path)
+        with pytest.raises(TimeoutError):
+            alive.result(0.3)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.close(folder)
+        assert alive.result() == 1
+
+
 @flow
 def nightly() -> None:
     """Never run: only its deployment's runs are looked at."""
@@ -106,18 +119,26 @@ def test_runs_that_a_killed_scheduler_never_began_are_closed(
             "pending": run(served, Pending()),
             "running": run(served, Running()),
             "alive": run(served, Running()),
+            "killed before it had its lock": run(served, Running()),
+            "killed before it had its lock, by an earlier release": run(served, Running()),
             "still to come": run(served),
             "completed": run(served, Completed()),
             "of another deployment": run(other, Pending()),
         }
+        (tmp_path / str(runs["killed before it had its lock"])).touch()
+        hidden = f".{runs['killed before it had its lock, by an earlier release']}"
+        (tmp_path / hidden).touch()
         with (tmp_path / str(runs["alive"])).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             close_runs_never_begun(served, tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {str(runs["alive"])}
         states = {name: client.read_flow_run(one).state_name for name, one in runs.items()}
     assert states == {
         "pending": "Crashed",
         "running": "Crashed",
         "alive": "Running",
+        "killed before it had its lock": "Crashed",
+        "killed before it had its lock, by an earlier release": "Crashed",
         "still to come": "Scheduled",
         "completed": "Completed",
         "of another deployment": "Pending",

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from flows.load.loader import LoadError
+from flows.load.loader import LoadError, moment_of_load
 from tests.load.conftest import HEADER, LOADED_AT, SHOP, Load
 
 Query = Callable[[str], list[tuple[object, ...]]]
@@ -82,7 +83,9 @@ def test_other_keys_are_refused_where_files_cannot_be_read_again(
     gone = HEADER + LINE
     load(lines_1__csv=gone, lines_2__csv=HEADER + LINE.replace("A1", "A2"))
     (landing / "shop" / "lines_1.csv").unlink()
-    with pytest.raises(LoadError, match=r"no longer finds 1 keys \(order_id\).*shop/lines_1\.csv"):
+    with pytest.raises(
+        LoadError, match=r"reads another order_id than before in 1 records.*shop/lines_1\.csv"
+    ):
         load(OTHER_KEYS)
     assert query("select count(*) from raw.order_lines") == [(2,)]
     # put back, under another name
@@ -114,3 +117,60 @@ def test_other_keys_are_refused_where_no_file_is_as_it_was(load: Load, query: Qu
     assert query("select count(*) from raw.order_lines") == [(1,)]
     (delivery,) = load(LOWER, LOADED_AT + NIGHT)
     assert delivery.notes[0].startswith("1 earlier loads whose files are gone or have changed")
+
+
+def test_a_change_taken_back_after_a_mend_is_news(load: Load, query: Query) -> None:
+    load(lines__csv=HEADER + LINE)
+    load(loaded_at=LOADED_AT + NIGHT, lines__csv=HEADER + LINE.replace("3.50", "99"))
+    load(LOWER, LOADED_AT + 2 * NIGHT)
+    load(LOWER, LOADED_AT + 3 * NIGHT, lines__csv=HEADER + LINE)
+    assert query("select unit_price, updated_at from raw.order_lines order by load_id")[3:] == [
+        (Decimal("3.5"), LOADED_AT + 3 * NIGHT)
+    ]
+
+
+def test_what_is_read_again_keeps_its_place_among_lost_files(
+    load: Load, query: Query, landing: Path
+) -> None:
+    load(lines_1__csv=HEADER + LINE, lines_2__csv=HEADER + LINE.replace("3.50", "99"))
+    (landing / "shop" / "lines_2.csv").unlink()
+    load(LOWER, LOADED_AT + NIGHT)
+    load(SHOP, LOADED_AT + 2 * NIGHT)
+    assert query("select load_id, first_load_id from raw.loads order by load_id") == [
+        *((1, None), (2, None), (3, 1), (4, 1)),
+    ]
+
+
+def test_a_mend_taken_back_is_a_mend(load: Load, landing: Path) -> None:
+    load(lines_1__csv=HEADER + LINE)
+    load(OTHER_KEYS, LOADED_AT + NIGHT, lines_2__csv=HEADER + LINE.replace("A1", "B1"))
+    (landing / "shop" / "lines_2.csv").unlink()
+    with pytest.raises(LoadError, match=r"reads another order_id.*shop/lines_2\.csv"):
+        load(SHOP, LOADED_AT + 2 * NIGHT)
+
+
+def test_a_mend_that_only_passes_over_rows_is_none_of_keys(load: Load, landing: Path) -> None:
+    nobody = HEADER + LINE + LINE.replace("A1", "A2").replace("C1", "")
+    load(lines_1__csv=nobody, lines_2__csv=HEADER + LINE.replace("A1", "A3"))
+    (landing / "shop" / "lines_2.csv").unlink()
+    skipping = SHOP.replace("    columns:", "    skip_rows_without: customer_id\n    columns:")
+    (again,) = load(skipping, LOADED_AT + NIGHT)
+    assert (again.rows_loaded, again.rows_skipped) == (1, 1)
+
+
+def test_a_full_list_with_rejected_rows_says_nothing_of_its_old_keys(load: Load) -> None:
+    full = "    full_list: true\n    columns:"
+    load(SHOP.replace("    columns:", full), lines__csv=HEADER + LINE)
+    faulty = HEADER + LINE + LINE.replace("3.50", "x")
+    load(SHOP.replace("    columns:", full), LOADED_AT + NIGHT, lines__csv=faulty)
+    with pytest.raises(LoadError, match="reads another order_id than before in 1 records"):
+        load(OTHER_KEYS.replace("    columns:", full), LOADED_AT + 2 * NIGHT)
+
+
+def test_loads_are_later_than_those_before_though_the_clock_was_set_back(
+    connection: duckdb.DuckDBPyConnection, load: Load
+) -> None:
+    assert moment_of_load(connection, LOADED_AT) == LOADED_AT
+    load(lines__csv=HEADER + LINE)
+    assert moment_of_load(connection, LOADED_AT - NIGHT) > LOADED_AT
+    assert moment_of_load(connection, LOADED_AT + NIGHT) == LOADED_AT + NIGHT

@@ -2,7 +2,7 @@
 
 Random nights deliver new, late, repeated, split, corrected, cancelled and returned orders, stale
 files, full lists, products whose costs change, exchange rates, customers and what campaigns sent
-them, and mend mappings; small pools of ids let them meet often.
+them, mend mappings and lose files; small pools of ids let them meet often.
 """
 
 import csv
@@ -43,6 +43,7 @@ class Line:
     returned_order_id: str | None = None
     unit_cost: str | None = None
     currency: str | None = None
+    store_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,13 @@ class Mend:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """A file of orders of an earlier night is no longer there."""
+
+    number: int
+
+
+@dataclass(frozen=True)
 class File:
     """A file as delivered."""
 
@@ -145,6 +153,7 @@ def _mapping(
     source: str,
     delivers: str,
     currency: str,
+    zone: str,
     entities: Mapping[str, type],
     *,
     full_list: bool = False,
@@ -168,7 +177,8 @@ def _mapping(
         {
             "source": source,
             "title": source,
-            "time_zone": "UTC",
+            "time_zone": zone,
+            "reject_limit": 1,
             "currency": currency,
             "delivers": delivers,
             "margin_rates": {"tea": "0.5", "default": "0.25"},
@@ -198,10 +208,10 @@ def _sources(mended: Collection[str] = ()) -> list[SourceMapping]:
     return [
         _mapping(source, *stated, full_list=full_list, is_mended=source in mended)
         for source, stated, full_list in (
-            ("shop", ("orders", "USD", {**SOLD, **SENT}), False),
-            ("till", ("lines", "EUR", {**SOLD, "exchange_rates": Rate}), False),
-            ("list", ("orders", "USD", SOLD), True),
-            ("book", ("lines", "USD", {**SOLD, "customers": Customer}), True),
+            ("shop", ("orders", "USD", "Asia/Shanghai", {**SOLD, **SENT}), False),
+            ("till", ("lines", "EUR", "UTC", {**SOLD, "exchange_rates": Rate}), False),
+            ("list", ("orders", "USD", "America/New_York", SOLD), True),
+            ("book", ("lines", "USD", "UTC", {**SOLD, "customers": Customer}), True),
         )
     ]
 
@@ -219,6 +229,7 @@ people = st.sampled_from(["x", "y", "z"])
 days = st.one_of(st.integers(0, 7), st.integers(0, 70))
 versions = st.integers(1, 6)
 amounts = st.sampled_from(["1.00", "2.50", "0.3333"])
+costs = st.sampled_from(["1.00", "0.3333", "1234567.89"])
 lines = st.builds(
     Line,
     order_id=ids,
@@ -231,18 +242,20 @@ lines = st.builds(
     customer_id=st.one_of(st.none(), people),
     order_status=st.sampled_from(["completed", "completed", "completed", "cancelled"]),
     returned_order_id=st.one_of(st.none(), st.none(), st.sampled_from(["0", "1", "2", "9"])),
-    unit_cost=st.one_of(st.none(), amounts),
+    unit_cost=st.one_of(st.none(), costs),
+    store_id=st.sampled_from([None, None, "s", "t"]),
 )
 products = st.builds(
     Product,
     product_id=st.sampled_from(["a", "b", "c"]),
     version=versions,
-    unit_cost=st.one_of(st.none(), amounts),
+    unit_cost=st.one_of(st.none(), costs),
     category=st.sampled_from(["tea", "cups"]),
 )
 lines_in_currencies = st.builds(
     replace, lines, currency=st.sampled_from([None, None, "USD", "EUR"])
 )
+lines_with_faults = st.builds(replace, lines, unit_price=st.sampled_from(["1.00"] * 5 + ["dear"]))
 customers = st.builds(
     Customer, people, version=versions, city=st.sampled_from([None, "Basel", "Turin"])
 )
@@ -274,16 +287,21 @@ new_files = st.one_of(
     _files("till", "exchange_rates", rates),
     _files("list", "order_lines", lines),
     _files("list", "products", products),
-    _files("book", "order_lines", lines),
+    _files("book", "order_lines", lines_with_faults),
     _files("shop", "customers", customers),
     _files("book", "customers", customers),
     _files("shop", "campaign_contacts", contacts),
     _files("shop", "coupon_redemptions", redemptions),
 )
 mends = st.builds(Mend, st.sampled_from(["shop", "till", "list", "book"]))
+losses = st.builds(Loss, st.integers(0, 9))
 # A number stands for a file of an earlier night that comes again.
 nights_of_files = st.lists(
-    st.lists(st.one_of(*[new_files] * 6, *[st.integers(0, 9)] * 3, mends), min_size=2, max_size=5),
+    st.lists(
+        st.one_of(*[new_files] * 6, *[st.integers(0, 9)] * 3, mends, losses),
+        min_size=2,
+        max_size=5,
+    ),
     min_size=2,
     max_size=4,
 )
@@ -409,17 +427,24 @@ def _net_revenue(world: World, source: str) -> dict[str, Decimal]:
     }
 
 
-def _check(world: World, nights: Sequence[Sequence[File | int | Mend]]) -> None:
+def _files_of_orders(world: World) -> list[Path]:
+    return sorted(world.landing.glob("*/order_lines_*.csv"))
+
+
+def _check(world: World, nights: Sequence[Sequence[File | int | Mend | Loss]]) -> None:
     _begin(world)
     for night in nights:
         earlier = list(world.files)
         world.mended ^= {one.source for one in night if isinstance(one, Mend)}
+        for one in night:
+            if isinstance(one, Loss) and (left := _files_of_orders(world)):
+                left[one.number % len(left)].unlink()
         _night(
             world,
             [
                 one if isinstance(one, File) else earlier[one % len(earlier)]
                 for one in night
-                if not isinstance(one, Mend)
+                if isinstance(one, File | int)
             ],
         )
     by_night = _tables(world)
@@ -451,7 +476,7 @@ def _near(row: tuple[Any, ...]) -> tuple[Any, ...]:
 )
 @given(nights=nights_of_files)
 def test_nights_equal_one_build_of_everything(
-    world: World, nights: Sequence[Sequence[File | int | Mend]]
+    world: World, nights: Sequence[Sequence[File | int | Mend | Loss]]
 ) -> None:
     _check(world, nights)
 
@@ -465,7 +490,7 @@ def test_nights_equal_one_build_of_everything(
 )
 @given(nights=nights_of_files)
 def test_many_nights_equal_one_build_of_everything(
-    world: World, nights: Sequence[Sequence[File | int | Mend]]
+    world: World, nights: Sequence[Sequence[File | int | Mend | Loss]]
 ) -> None:
     _check(world, nights)
 

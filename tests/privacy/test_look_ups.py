@@ -134,6 +134,27 @@ def test_a_short_write_is_taken_back(tmp_path: Path) -> None:
     assert list(look_ups(tmp_path)) == [written]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without a name")
+def test_a_user_without_a_name_is_told_by_number() -> None:
+    """As in a container that runs as any user; an erasure is recorded so, too."""
+    program = (
+        "import os, duckdb\n"
+        "from flows.privacy.forget import Erasure, _record\n"
+        "from flows.upgrade import upgrade\n"
+        "connection = duckdb.connect()\n"
+        "upgrade(connection)\n"
+        "os.setuid(54_321)\n"
+        "_record(connection, Erasure(1))\n"
+        "connection.table('state.erasures').show(max_width=1_000)\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "SUDO_USER"}
+    shown = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "user 54321" in shown.stdout
+
+
 def test_look_ups_of_many_processes_while_it_is_rewritten_are_all_there(tmp_path: Path) -> None:
     _with_record(tmp_path)
     program = (

@@ -1,0 +1,16 @@
+{#- An amount times a factor, rounded half away from zero to four decimals (DuckDB's cast does). DuckDB
+    multiplies two decimals of 18 digits in 18 digits, which a million times a rate of eight decimals
+    overflows; so one of them gets 38. -#}
+{% macro multiplied(amount, factor) -%}
+(({{ amount }})::decimal(38, 4) * {{ factor }})::decimal(18, 4)
+{%- endmacro %}
+
+{#- Money in the reporting currency; without a reporting currency every rate is 1 and nothing is left
+    to do. -#}
+{% macro to_reporting_currency(amount, rate='exchange_rate') -%}
+    {%- if var('reporting_currency') -%}
+    {{ multiplied(amount, rate) }}
+    {%- else -%}
+    {{ amount }}
+    {%- endif -%}
+{%- endmacro %}
