@@ -38,17 +38,31 @@ class EarlierLoads:
     def __init__(self, connection: duckdb.DuckDBPyConnection, source: str, entity: str) -> None:
         rows = connection.execute(
             "select load_id, source_file, content_sha256, mapping_sha256, "
-            "coalesce(first_loaded_at, loaded_at), coalesce(first_load_id, load_id) from raw.loads "
+            "coalesce(first_loaded_at, loaded_at), coalesce(first_load_id, load_id), "
+            "contents_before_erasures from raw.loads "
             "where source = ? and entity = ? order by load_id",
             [source, entity],
         ).fetchall()
-        loads = [Loaded(*row) for row in rows]
+        loads = [Loaded(*row[:-1]) for row in rows]
+        self._rewritten = {
+            before: load.content
+            for load, row in zip(loads, rows, strict=True)
+            for before in (row[-1] or "").split()
+        }
         self._of_file = {one.source_file: one for one in loads}
         self._of_content = {one.content: one for one in loads}
         self._last = loads[-1] if loads else None
 
     def __bool__(self) -> bool:
         return bool(self._of_content)
+
+    def known_as(self, content: str) -> str:
+        """Return a content's hash, of one that was rewritten to forget people that of the new one.
+
+        The file as it was may still be there, where `forget` was killed, or be put back. It brings
+        nothing that is not known, and as news it would win over what corrected it since.
+        """
+        return self._rewritten.get(content, content)
 
     def equal_to(self, source_file: str, content: str, mapping: str) -> Loaded | None:
         """Find the load that makes a file's content no news.

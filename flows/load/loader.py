@@ -429,7 +429,7 @@ def _in_order_of_arrival(
     arrivals = []
     for origin in files:
         try:
-            content = origins.sha256([origin, *partners])
+            content = earlier.known_as(origins.sha256([origin, *partners]))
         except OSError as error:
             raise _load_error(f"{where}, file {origin.name}", error) from error
         before = earlier.read_before(origin.name, content, fingerprint)

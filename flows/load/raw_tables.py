@@ -15,6 +15,8 @@ create table if not exists raw.loads (
     entity varchar not null,
     source_file varchar not null,      -- relative to the landing folder, '/' between parts
     content_sha256 varchar not null,   -- of the file and of the files joined to it
+    contents_before_erasures varchar,  -- content_sha256 as it was before files were rewritten to
+                                       -- forget people, a blank between; null: never
     mapping_sha256 varchar not null,   -- of what the mapping says of it: a mended one loads again
     keys_sha256 varchar,               -- of where the mapping takes the entity's key from
     loaded_at timestamptz not null,

@@ -428,9 +428,10 @@ def rewrite(
     erasure.files_left += rewriting.left
     for (name, before), after in rewriting.new_hashes.items():
         connection.execute(
-            "update raw.loads set content_sha256 = ? "
-            "where source = ? and entity = ? and content_sha256 = ?",
-            [after, mapping.source, name, before],
+            "update raw.loads set content_sha256 = $after, "
+            "contents_before_erasures = concat_ws(' ', contents_before_erasures, $before) "
+            "where source = $source and entity = $entity and content_sha256 = $before",
+            {"after": after, "source": mapping.source, "entity": name, "before": before},
         )
     key = erasure_key(connection)
     # An id in upper case is what a mapping may make of `erased`.
