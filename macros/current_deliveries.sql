@@ -3,9 +3,9 @@
 {% macro current_deliveries(entity) -%}
 select
         raw_rows.*,
-        loads.delivery_id
+        coalesce(loads.delivery_id, raw_rows.load_id) as delivery_id
     from {{ source('raw', entity) }} as raw_rows
-    inner join {{ ref('stg_loads') }} as loads
+    left join {{ ref('stg_loads') }} as loads
         on raw_rows.load_id = loads.load_id
-    where not loads.is_superseded
+    where not coalesce(loads.is_superseded, false)
 {%- endmacro %}

@@ -18,10 +18,10 @@ raw_lines as (
 
     select
         order_lines.*,
-        coalesce(loads.first_load_id, loads.load_id) as delivery_id,
+        coalesce(loads.first_load_id, order_lines.load_id) as delivery_id,
         coalesce(sources.delivers, 'orders') as delivers
     from {{ source('raw', 'order_lines') }} as order_lines
-    inner join {{ source('raw', 'loads') }} as loads
+    left join {{ source('raw', 'loads') }} as loads
         on order_lines.load_id = loads.load_id
     left join {{ source('raw', 'sources') }} as sources
         on order_lines.source = sources.source
