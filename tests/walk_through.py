@@ -66,11 +66,11 @@ def without_the_hour(page: str) -> str:
     """Take out what differs from run to run: versions, times, durations and sizes."""
     for pattern, put in (
         (r"\d{8}T\d{9}Z", "VERSION"),
-        (r"\d{4}-\d\d-\d\d \d\d:\d\d", "TIME"),
+        (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d\+00:00)?", "TIME"),
         (r"\d+\.\d(?= s\b)|(?<= )\d+\.\d(?=  )", "SECONDS"),
         (r"\d+\.\d(?= MB)", "SIZE"),
         (r"(?m)^in all .*$", "in all"),
-        (r" +", " "),
+        (r"\s+", " "),  # where a line breaks depends on the folder
     ):
         page = re.sub(pattern, put, page)
     return page
