@@ -257,8 +257,8 @@ def test_no_room_for_what_duckdb_spills_is_a_full_disk(tmp_path: Path) -> None:
         *(
             DbtError(f"dbt build: 1 failed\n  stores: {told_of(said)}")
             for said in (
-                "[Errno 28] No space left on device: '/work/dbt/manifest.json'",
-                "[Errno 122] Disk quota exceeded: '/work/dbt/manifest.json'",
+                "[Errno 28] No space left on device: 'dbt/manifest.json'",
+                "[Errno 122] Disk quota exceeded: 'dbt/manifest.json'",
                 "Runtime Error in model stores (models/core/stores.sql)\n"
                 "  IO Error: Could not write file '/x': No space left on device",
                 "Runtime Error in model stores (models/core/stores.sql)\n  FATAL Error: Failed "

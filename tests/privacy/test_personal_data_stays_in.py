@@ -18,7 +18,7 @@ import yaml
 from flows.privacy.look_ups import look_ups
 from flows.privacy.person import holdings, open_people
 from flows.publish.restricted_file import TABLES, UnknownGroupError, write_restricted_file
-from flows.work_file import work_file
+from flows.work_file import work_file, work_folder
 from tests.conftest import REPOSITORY, Refresh
 from tests.privacy.canaries import CANARIES, HEADER, REJECTED, canaries, found_in
 from tests.privacy.conftest import Regulars
@@ -143,9 +143,9 @@ def test_what_failed_is_told_and_not_whom_it_failed_on(shop: Path) -> None:
         ).fetchall()
     assert [error for (error,) in errors] == [one["message"] for one in notices]
     # DuckDB did quote her: its words are where only the refresh's own user reads them.
-    log = shop / "warehouse/work/logs/dbt.log"
+    log = work_folder(shop / "warehouse") / "logs/dbt.log"
     assert found_in(log, ["'Canaria Fullname' to INT32"])
-    assert (shop / "warehouse/work").stat().st_mode & 0o777 == 0o700
+    assert work_folder(shop / "warehouse").stat().st_mode & 0o777 == 0o700
 
 
 def test_nobody_else_may_look_into_the_folders(shop: Path) -> None:
