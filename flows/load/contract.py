@@ -305,6 +305,12 @@ _ENTITIES = (
 
 ENTITIES: Final[dict[str, Entity]] = {entity.name: entity for entity in _ENTITIES}
 
+# Rows of these say how somebody or something is; rows of the others, that something happened.
+MEMBER_ENTITIES: Final = (
+    *("customers", "products", "suppliers", "stores", "employees"),
+    *("account_owners", "campaigns", "coupons", "occasions"),
+)
+
 
 def describe_contract() -> str:
     """Return the contract as Markdown: the tables of docs/input-contract.md."""

@@ -134,6 +134,7 @@ def compose(
     main: Reading,
     others: Sequence[Sequence[Reading]],
     loaded_at: datetime,
+    latest: datetime,
     rejects_repeats: bool = False,
 ) -> EntityQuery:
     """Compose the queries of one file.
@@ -145,8 +146,8 @@ def compose(
         entity: the entity in the mapping.
         main: the file.
         others: for each join, its files.
-        loaded_at: orders dated later are at fault; rows changed later, or at a time unknown, count
-            as of it.
+        loaded_at: rows changed later, or at a time unknown, count as of it.
+        latest: orders dated later are at fault.
         rejects_repeats: whether a line whose number its order has had in this file is at fault. To
             look for them takes sorting all rows, so it is asked for only where there are any.
 
@@ -199,7 +200,7 @@ def compose(
     if contract.name == "order_lines":
         zone = quote_text(mapping.time_zone)
         rows = f"select *, timezone({zone}, ordered_at) as ordered_at_local from ({rows})"
-        faults += _order_line_faults(finder, columns, loaded_at)
+        faults += _order_line_faults(finder, columns, latest)
     judged = _judge(rows, faults, main.kind, entity.skip_rows_without)
     if rejects_repeats:
         judged = _judge_repeats(judged, len(faults) + 1)
@@ -557,12 +558,12 @@ def _label(columns: dict[str, Column], name: str) -> str:
 
 
 def _order_line_faults(
-    finder: _Finder, columns: dict[str, Column], loaded_at: datetime
+    finder: _Finder, columns: dict[str, Column], latest: datetime
 ) -> Iterator[Fault]:
     """Faults of values that a line could hold but no order has."""
     yield Fault(
         _label(columns, "ordered_at"),
-        f"ordered_at > {_moment(loaded_at)}",
+        f"ordered_at > {_moment(latest)}",
         "dated after the moment of the load",
         "'ordered at ' || ordered_at_local || ', after the moment of the load'",
     )

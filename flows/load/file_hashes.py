@@ -2,7 +2,8 @@
 
 A file of which the file system says that it is as it was (size, times of change, inode) is not
 read anew each night. A file that changed in the two seconds before it was hashed is not believed:
-it could have changed once more within the resolution of the file system's clock.
+it could have changed once more within the resolution of the file system's clock. By what each file
+held a file that was moved is told from one that brings an earlier state back.
 """
 
 import time
@@ -16,6 +17,7 @@ import pyarrow as pa
 from flows.load.landing import FileState, content_sha256
 
 _SETTLED_NS: Final = 2 * 10**9
+_UNSETTLED: Final = FileState(0, 0, 0, 0)  # no file has inode 0
 
 
 class FileHashes:
@@ -45,10 +47,19 @@ class FileHashes:
             else:
                 is_settled = max(state.modified_ns, state.changed_ns) < time.time_ns() - _SETTLED_NS
                 self._hashes[path] = content_sha256(path)
-                if is_settled:
-                    self._fresh[name] = (state, self._hashes[path])
+                self._fresh[name] = (state if is_settled else _UNSETTLED, self._hashes[path])
             self._states[path] = state
         return self._hashes[path]
+
+    @property
+    def held(self) -> dict[str, str]:
+        """File to the hash of what it held when the source was loaded last."""
+        return {name: content for name, (_, content) in self._known.items()}
+
+    def holds(self, name: str) -> str | None:
+        """Return the hash of what a file holds now; None where it is gone."""
+        path = self._landing / name
+        return self.sha256(path) if path.is_file() else None
 
     def has_changed(self, paths: Iterable[Path]) -> Path | None:
         """Return the first file that is gone, or no longer as it was when it was hashed."""

@@ -6,6 +6,7 @@ file that is as it was when last loaded, under the same mapping, adds nothing.
 
 import errno
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from flows.load.databases import read_tables
 from flows.load.earlier_loads import EarlierLoads, Loaded
 from flows.load.entity_query import EntityQuery, compose
 from flows.load.file_hashes import FileHashes
+from flows.load.known_rows import drop_known_rows
 from flows.load.landing import (
     LandingError,
     TransientLandingError,
@@ -36,6 +38,8 @@ from flows.privacy.erasures import withhold_erased
 from flows.sql_text import quote_text
 
 _REJECT_BATCH: Final = 10_000
+# A file is read once, so an order that a till's fast clock dates later would be lost for good.
+_CLOCK_TOLERANCE: Final = timedelta(hours=1)
 # Faults of network drives and busy systems; a full disk or a missing right stays.
 _TRANSIENT_ERRORS: Final = frozenset(
     (
@@ -73,6 +77,7 @@ class Delivery:
         rows_skipped: no rows of this entity, or folded into a later row of their key.
         is_new: False where the file is as it was when last loaded; then all counts are 0.
         notes: what a person should know: new columns, no records, repeated keys, orders replaced.
+        listed_at: of a full list the newest time of a row in it, of people forgotten too.
     """
 
     load_id: int
@@ -85,6 +90,7 @@ class Delivery:
     rows_skipped: int
     is_new: bool
     notes: tuple[str, ...] = ()
+    listed_at: datetime | None = None
 
 
 def load_source(
@@ -102,8 +108,9 @@ def load_source(
         mapping: the source.
         landing: the folder that holds one folder for each source.
         run_id: the run that loads.
-        loaded_at: the moment of the load, with its zone; orders dated later are rejected. A file
-            that a mended mapping reads anew keeps the moment when its content first came.
+        loaded_at: the moment of the load, with its zone. A file that a mended mapping reads anew
+            keeps the moment when its content first came. Orders dated an hour or more after the
+            moment when their file is read are rejected.
 
     Returns:
         One delivery for each file of each entity, in the order of the mapping and of the files'
@@ -133,6 +140,7 @@ def run_load(
     connection.execute("set autoinstall_known_extensions = false")
     connection.execute("set autoload_known_extensions = false")
     deliveries: list[Delivery] = []
+    begun = time.monotonic()
     connection.begin()
     try:
         with tempfile.TemporaryDirectory(
@@ -143,7 +151,7 @@ def run_load(
             origins = _Origins(mapping, landing, workspace, hashes)
             for name in mapping.entities:
                 loaded = _load_entity(
-                    connection, mapping, name, run_id, loaded_at, workspace, origins
+                    connection, mapping, name, run_id, loaded_at, begun, workspace, origins
                 )
                 judge(connection, mapping, name, loaded)
                 deliveries += loaded
@@ -209,11 +217,21 @@ class _Origins:
         """Say what stands there instead of the files of a part."""
         return explain_missing(self._landing, self._source, part.files)
 
-    def sha256(self, origins: Sequence[_Origin]) -> str:
-        """Return the hash of one content, or of several."""
-        return joint_sha256(
-            [self._digests.get(one.path) or self._hashes.sha256(one.path) for one in origins]
-        )
+    def sha256(self, origin: _Origin) -> str:
+        """Return the hash of what an origin holds."""
+        return self._digests.get(origin.path) or self._hashes.sha256(origin.path)
+
+    @property
+    def held(self) -> dict[str, str]:
+        """File to the hash of what it held when the source was loaded last."""
+        return self._hashes.held
+
+    def holds(self, name: str) -> str | None:
+        """Return the hash of what a file holds now; None where it is gone, or cannot be read."""
+        try:
+            return self._hashes.holds(name)
+        except OSError:
+            return None
 
     def hold_still(self, origins: Sequence[_Origin]) -> None:
         """See that files are as they were when they were hashed.
@@ -258,10 +276,15 @@ def _load_entity(
     name: str,
     run_id: str,
     loaded_at: datetime,
+    begun: float,
     workspace: Workspace,
     origins: _Origins,
 ) -> list[Delivery]:
-    """Load the files of one entity, in the order of their names."""
+    """Load the files of one entity, in the order of their names.
+
+    `begun` is what the monotonic clock said at the moment of the load: an order may be younger than
+    it where its file came while others were read.
+    """
     entity = mapping.entities[name]
     where = f"Mapping {mapping.file or mapping.source}, {name}"
     try:
@@ -278,25 +301,36 @@ def _load_entity(
         raise _load_error(where, error) from error
     partners = [one for found in joined for one in found]
     fingerprint = mapping.fingerprint(name)
-    earlier = EarlierLoads(connection, mapping.source, name)
+    earlier = EarlierLoads(
+        connection,
+        mapping.source,
+        name,
+        is_full_list=entity.full_list,
+        files={one.name for one in files},
+        held=origins.held,
+        holds=origins.holds,
+    )
     has_earlier, is_mended = bool(earlier), earlier.was_read_otherwise(fingerprint)
     read_again: list[tuple[int, int]] = []  # ids of loads of one content before and after a mend
     # Of a file joined to several, malformed records are rejected once.
     counted = {one.name for one in files}
     deliveries = []
-    for origin, content in _in_order_of_arrival(
-        files, partners, origins, earlier, where, fingerprint
-    ):
+    joined_content = _sha256(partners, origins, where) if partners else None
+    for origin, content in _in_order_of_arrival(files, origins, earlier, where, fingerprint):
         source_file = origin.name
         here = f"{where}, file {source_file}"
-        known = earlier.equal_to(source_file, content, fingerprint)
-        if known:
+        known = earlier.told_by(source_file, content, fingerprint)
+        told = earlier.readings_of(content, fingerprint) if known else []
+        if known and told[-1].joined == joined_content:
             note = f"the content of {source_file} was loaded before (load {known.load_id}"
             note += ")" if known.source_file == source_file else f", from {known.source_file})"
-            nothing = (0, 0, 0, 0, 0)
-            deliveries.append(Delivery(known.load_id, name, source_file, *nothing, False, (note,)))
+            deliveries.append(_nothing_new(known.load_id, name, source_file, note))
             continue
-        before = earlier.read_before(source_file, content, fingerprint)
+        before = None if known else earlier.read_before(source_file, content, fingerprint)
+        # A table comes whole when anything in it changed.
+        repeated = told or (
+            earlier.readings_of_file(source_file, fingerprint) if entity.table else []
+        )
         delivered_at = before.delivered_at if before else loaded_at
         try:
             file_bytes = origin.path.stat().st_size
@@ -316,7 +350,15 @@ def _load_entity(
             }
             counted |= joined_once.keys()
             delivery = _load_file(
-                connection, mapping, name, main, others, list(joined_once.values()), delivered_at
+                connection,
+                mapping,
+                name,
+                main,
+                others,
+                list(joined_once.values()),
+                delivered_at,
+                loaded_at + timedelta(seconds=time.monotonic() - begun) + _CLOCK_TOLERANCE,
+                [one.load_id for one in repeated],
             )
             origins.hold_still([origin, *partners])
         except (LandingError, OSError, duckdb.Error) as error:
@@ -331,16 +373,33 @@ def _load_entity(
                 f"{here}: DuckDB could not read it: {without_values(str(error))}. See that the "
                 "file is whole, and of the type and form that the mapping states"
             ) from None  # its words may quote the file
+        if (
+            told
+            and not delivery.rows_loaded
+            and _rejects_as(connection, delivery.load_id, told[-1].load_id)
+        ):
+            connection.execute(
+                "delete from raw.rejected_rows where load_id = ?", [delivery.load_id]
+            )
+            connection.execute(
+                "update raw.loads set joined_sha256 = ? where load_id = ?",
+                [joined_content, told[-1].load_id],
+            )
+            note = f"{source_file} was read again, for files joined to it changed: nothing is new"
+            deliveries.append(_nothing_new(told[-1].load_id, name, source_file, note))
+            continue
         connection.execute(
             "insert into raw.loads by name select $load_id as load_id, $run_id as run_id, "
             "$source as source, $entity as entity, $source_file as source_file, "
-            "$content as content_sha256, $fingerprint as mapping_sha256, $keys as keys_sha256, "
+            "$content as content_sha256, $joined as joined_sha256, "
+            "$fingerprint as mapping_sha256, $keys as keys_sha256, "
             "$loaded_at as loaded_at, $first_loaded_at as first_loaded_at, "
             "$first_load_id as first_load_id, "
             "$file_bytes as file_bytes, $records_read as records_read, "
             "$rows_loaded as rows_loaded, "
             "$rows_rejected as rows_rejected, $rows_derived as rows_derived, "
-            "$rows_skipped as rows_skipped, $is_full_list as is_full_list",
+            "$rows_skipped as rows_skipped, $is_full_list as is_full_list, "
+            "$listed_at as listed_at",
             {
                 "load_id": delivery.load_id,
                 "run_id": run_id,
@@ -348,6 +407,7 @@ def _load_entity(
                 "entity": name,
                 "source_file": source_file,
                 "content": content,
+                "joined": joined_content,
                 "fingerprint": fingerprint,
                 "keys": mapping.key_fingerprint(name),
                 "loaded_at": loaded_at,
@@ -360,6 +420,7 @@ def _load_entity(
                 "rows_derived": delivery.rows_derived,
                 "rows_skipped": delivery.rows_skipped,
                 "is_full_list": entity.full_list,
+                "listed_at": delivery.listed_at,
             },
         )
         deliveries.append(delivery)
@@ -368,6 +429,7 @@ def _load_entity(
                 delivery.load_id,
                 source_file,
                 content,
+                joined_content,
                 fingerprint,
                 delivered_at,
                 before.delivery_id if before else delivery.load_id,
@@ -404,6 +466,23 @@ def _load_entity(
     ]
 
 
+def _nothing_new(load_id: int, entity: str, source_file: str, note: str) -> Delivery:
+    return Delivery(load_id, entity, source_file, 0, 0, 0, 0, 0, is_new=False, notes=(note,))
+
+
+def _rejects_as(connection: duckdb.DuckDBPyConnection, load_id: int, earlier: int) -> bool:
+    """Whether a load rejects the same lines as an earlier one."""
+    rejected = (
+        "select source_line, column_name, reason from raw.rejected_rows where load_id = {load}"
+    )
+    return not connection.execute(
+        f"({rejected.format(load='$load_id')} except all {rejected.format(load='$earlier')}) "
+        f"union all "
+        f"({rejected.format(load='$earlier')} except all {rejected.format(load='$load_id')})",
+        {"load_id": load_id, "earlier": earlier},
+    ).fetchall()
+
+
 def moment_of_load(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
     """Return the moment that a load of this run goes by: later than every load before.
 
@@ -416,7 +495,6 @@ def moment_of_load(connection: duckdb.DuckDBPyConnection, now: datetime) -> date
 
 def _in_order_of_arrival(
     files: Sequence[_Origin],
-    partners: Sequence[_Origin],
     origins: _Origins,
     earlier: EarlierLoads,
     where: str,
@@ -424,18 +502,27 @@ def _in_order_of_arrival(
 ) -> list[tuple[_Origin, str]]:
     """Return the files with the hashes of their content, in the order in which to read them.
 
-    What a mended mapping reads anew comes first, as it came before; then the rest, by name.
+    What a mended mapping reads anew, or is read anew for the files joined to it, comes first, as it
+    came before; then the rest, by name.
     """
     arrivals = []
     for origin in files:
-        try:
-            content = earlier.known_as(origins.sha256([origin, *partners]))
-        except OSError as error:
-            raise _load_error(f"{where}, file {origin.name}", error) from error
-        before = earlier.read_before(origin.name, content, fingerprint)
-        arrivals.append((before is None, before.delivery_id if before else 0, origin, content))
+        content = earlier.known_as(_sha256([origin], origins, where))
+        place = earlier.place_of(origin.name, content, fingerprint)
+        arrivals.append((place is None, place or 0, origin, content))
     arrivals.sort(key=lambda arrival: arrival[:2])
     return [(origin, content) for _, _, origin, content in arrivals]
+
+
+def _sha256(files: Sequence[_Origin], origins: _Origins, where: str) -> str:
+    """Return the hash of files that are read together, or say which cannot be read."""
+    hashes = []
+    for origin in files:
+        try:
+            hashes.append(origins.sha256(origin))
+        except OSError as error:
+            raise _load_error(f"{where}, file {origin.name}", error) from error
+    return joint_sha256(hashes)
 
 
 def _replaced(
@@ -491,6 +578,8 @@ def _load_file(
     others: Sequence[Sequence[Reading]],
     joined_once: Sequence[Reading],
     loaded_at: datetime,
+    latest: datetime,
+    earlier: Sequence[int],
 ) -> Delivery:
     """Insert one file's rows; only where some do not arrive, look at it again for the reasons.
 
@@ -501,10 +590,22 @@ def _load_file(
         main: the file.
         others: for each join, its files.
         joined_once: those of them whose malformed records count with this file.
-        loaded_at: the moment of the load.
+        loaded_at: as of when the file counts.
+        latest: orders dated later are rejected.
+        earlier: ids of loads of the same content, joined to other files, or of the same table: what
+            they brought is not brought again.
     """
     load_id = int(_scalar(connection, "select coalesce(max(load_id), 0) + 1 from raw.loads"))
-    parts = (connection, mapping, ENTITIES[name], mapping.entities[name], main, others, loaded_at)
+    parts = (
+        connection,
+        mapping,
+        ENTITIES[name],
+        mapping.entities[name],
+        main,
+        others,
+        loaded_at,
+        latest,
+    )
     query = compose(*parts)
     loaded = int(_scalar(connection, query.insert(load_id)))
     notes = [*main.notes, *query.notes]
@@ -536,9 +637,22 @@ def _load_file(
         skipped += accepted - loaded
         if faulty:
             _insert_faulty(connection, mapping, name, load_id, main, query)
+    listed_at = _newest_row(connection, name, load_id) if mapping.entities[name].full_list else None
     withheld = withhold_erased(connection, mapping, name, load_id)
     loaded -= withheld
     skipped += withheld
+    if earlier:
+        known, known_derived = drop_known_rows(
+            connection,
+            ENTITIES[name],
+            load_id,
+            loaded_at,
+            earlier,
+            is_full_list=mapping.entities[name].full_list,
+        )
+        loaded, skipped, derived = loaded - known, skipped + known, derived - known_derived
+        if known:
+            notes.append(f"{known:,} records are as they were when {main.name} was read last")
     if main.good + main.malformed == 0:
         notes.append(f"{main.name} holds no records, only a header")
     return Delivery(
@@ -552,7 +666,17 @@ def _load_file(
         rows_skipped=skipped,
         is_new=True,
         notes=tuple(notes),
+        listed_at=listed_at,
     )
+
+
+def _newest_row(
+    connection: duckdb.DuckDBPyConnection, entity: str, load_id: int
+) -> datetime | None:
+    row = connection.execute(
+        f"select max(updated_at) from raw.{entity} where load_id = ?", [load_id]
+    ).fetchone()
+    return row[0] if row else None
 
 
 def _undated(

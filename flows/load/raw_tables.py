@@ -14,7 +14,8 @@ create table if not exists raw.loads (
     source varchar not null,
     entity varchar not null,
     source_file varchar not null,      -- relative to the landing folder, '/' between parts
-    content_sha256 varchar not null,   -- of the file and of the files joined to it
+    content_sha256 varchar not null,   -- of the file
+    joined_sha256 varchar,             -- of the files joined to it; null: none are
     contents_before_erasures varchar,  -- content_sha256 as it was before files were rewritten to
                                        -- forget people, a blank between; null: never
     mapping_sha256 varchar not null,   -- of what the mapping says of it: a mended one loads again
@@ -29,7 +30,8 @@ create table if not exists raw.loads (
     rows_derived bigint not null,      -- lines made from header amounts, beside rows_loaded
     rows_skipped bigint not null,      -- no row of this entity (an anonymous line is no
                                        -- customer), or folded into a later row of its key
-    is_full_list boolean not null default false -- what the file does not hold is gone
+    is_full_list boolean not null default false, -- what the file does not hold is gone
+    listed_at timestamptz              -- of a full list: when its newest row changed; null: no rows
 )
 """
 

@@ -64,6 +64,7 @@ final as (
         ---------- dates
         loaded_at,
         coalesce(first_loaded_at, loaded_at) as delivered_at,
+        listed_at,
 
         ---------- flags
         is_superseded,
