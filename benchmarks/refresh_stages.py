@@ -173,7 +173,7 @@ def time_refresh(folder: Path) -> Side:
         }
     )
     make_private(work_folder(warehouse))
-    run_id = begin_run(warehouse)
+    run_id = begin_run(warehouse).run_id
     database = begin_building(warehouse, run_id)
     with _timed(side.seconds, "load"), open_database(database) as connection:
         load_source(connection, mapping, settings.landing, run_id, datetime.now(UTC))

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -106,6 +107,7 @@ def begin_building(warehouse: Path, version: str) -> Path:
         file.flush()
         os.fsync(file.fileno())  # an empty one would have `settle` throw a published build away
     sync_folder(folder)
+    sync_folder(folder.parent)  # its own name
     try:
         copy_file(source, building_file(warehouse))
     except OSError as error:
@@ -175,6 +177,22 @@ def is_unsettled(warehouse: Path) -> bool:
     except FileNotFoundError:
         return False
     return version == current_version(warehouse) and building_file(warehouse).is_file()
+
+
+def left_build(warehouse: Path) -> tuple[str, datetime] | None:
+    """The version that lies half built, and when that began; None where there is none to be seen.
+
+    Where no process holds the warehouse's lock, the run that built it was killed. What is published
+    already is no half build, though its work file may have yet to take its place.
+    """
+    try:
+        version = _version_file(warehouse).read_text(encoding="utf-8")
+        written = _version_file(warehouse).stat().st_mtime
+    except (FileNotFoundError, PermissionError):
+        return None
+    if not version or version == current_version(warehouse):
+        return None
+    return version, datetime.fromtimestamp(written, UTC)
 
 
 def _write_log_into(database: Path) -> None:

@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from flows.settings import NoticeSettings
+from flows.publish.versions import current_version
+from flows.settings import NoticeSettings, RefreshSettings
 
 logger = logging.getLogger(__name__)
 Event = Literal["failure", "warning", "success"]
@@ -50,6 +51,21 @@ class Notice:
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         return json.dumps(said, ensure_ascii=False)
+
+
+def tell_how_it_went(
+    settings: RefreshSettings, event: Event, run_id: str | None, message: str
+) -> None:
+    """Tell those whom the settings name how a run went, and what readers see now.
+
+    Whatever fails here is logged: how a run went does not hang on whether people hear of it.
+    """
+    try:
+        warehouse = settings.warehouse.resolve()
+        notice = Notice(event, run_id, message, warehouse, current_version(warehouse))
+        tell(settings.notices, notice)
+    except Exception:
+        logger.warning("the notice was not delivered", exc_info=True)
 
 
 def tell(settings: NoticeSettings, notice: Notice) -> None:

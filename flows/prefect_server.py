@@ -35,10 +35,18 @@ def start_prefect_server(home: Path, keep_days: int = 30) -> str:
     first out).
 
     Raises:
-        PrefectServerError: where the server ends at once or does not answer in 150 seconds.
+        PrefectServerError: where the server cannot be started, ends at once or does not answer in
+            150 seconds.
     """
     if url := os.environ.get("PREFECT_API_URL"):
         return url
+    try:
+        return _start(home, keep_days)
+    except OSError as error:
+        raise PrefectServerError(f"no Prefect server could be started: {error}") from error
+
+
+def _start(home: Path, keep_days: int) -> str:
     home.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     password = f"regulars:{secrets.token_hex(16)}"

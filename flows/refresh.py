@@ -49,7 +49,8 @@ from flows.load.loader import (
 )
 from flows.load.mapping import Mapping as SourceMapping
 from flows.load.mapping import MappingError, find_mappings, load_mapping
-from flows.notices import Event, Notice, tell
+from flows.notices import Event, tell_how_it_went
+from flows.privacy.interrupted import clear_interrupted
 from flows.privacy.rights import set_rights
 from flows.project import project_folder
 from flows.publish.bi_file import PublishError, write_bi_file
@@ -152,42 +153,39 @@ def refresh(settings: RefreshSettings) -> RefreshResult:
 
 
 @flow(name="rebuild", log_prints=False, validate_parameters=False)
-def rebuild(settings: RefreshSettings, change: Change) -> RefreshResult:
+def rebuild(settings: RefreshSettings, change: Change, after: str | None = None) -> RefreshResult:
     """Change raw or state, then build, check and publish everything anew, without a load.
 
     Args:
         settings: as of a refresh.
         change: what to do to the copy that is built, as to forget a person; all of it is undone
             where the rebuild fails.
+        after: the newest of the runs that the change brings: the id of this one comes after it.
 
     Raises:
         RefreshError: as of a refresh.
     """
-    return _run(settings, change)
+    return _run(settings, change, after)
 
 
-def _run(settings: RefreshSettings, change: Change | None) -> RefreshResult:
+def _run(
+    settings: RefreshSettings, change: Change | None, after: str | None = None
+) -> RefreshResult:
     """Run, and tell those whom the settings name how it went."""
     warehouse = settings.warehouse.resolve()
-
-    def say(event: Event, run_id: str | None, message: str) -> None:
-        try:
-            notice = Notice(event, run_id, message, warehouse, current_version(warehouse))
-            tell(settings.notices, notice)
-        except Exception:  # how a run went does not hang on whether people hear of it
-            logger.warning("the notice was not delivered", exc_info=True)
-
     try:
         with this_run_is_alive(work_folder(warehouse) / "prefect" / "running"):
-            result = _run_alone(settings, warehouse, change)
+            result = _run_alone(settings, warehouse, change, after)
     except RefreshError as error:
-        say("failure", error.run_id, str(error))
+        tell_how_it_went(settings, "failure", error.run_id, str(error))
         raise
     except Exception as error:
-        say("failure", None, f"an error that nobody foresaw: {type(error).__name__}")
+        said = f"an error that nobody foresaw: {type(error).__name__}"
+        tell_how_it_went(settings, "failure", None, said)
         raise
     if result.is_published:
-        say("warning" if result.warnings else "success", result.run_id, _words(result))
+        event: Event = "warning" if result.warnings else "success"
+        tell_how_it_went(settings, event, result.run_id, _words(result))
     return result
 
 
@@ -196,7 +194,9 @@ def _words(result: RefreshResult) -> str:
 
 
 @hiding_values()
-def _run_alone(settings: RefreshSettings, warehouse: Path, change: Change | None) -> RefreshResult:
+def _run_alone(
+    settings: RefreshSettings, warehouse: Path, change: Change | None, after: str | None
+) -> RefreshResult:
     """Hold the warehouse, settle what an interrupted run left, and build in a copy."""
     run_id = None
     try:
@@ -207,9 +207,11 @@ def _run_alone(settings: RefreshSettings, warehouse: Path, change: Change | None
         ):
             settle(warehouse)
             undo_interrupted_0_1(warehouse)
-            run_id = begin_run(warehouse)
+            run_id, killed = begin_run(warehouse, after)
             troubles: list[str] = []  # what fails when readers see the version already
             try:
+                _tell_of_killed_runs(settings, warehouse, killed)
+                clear_interrupted(warehouse, settings.landing.resolve())
                 database = begin_building(warehouse, run_id)
                 result = _run_stages(
                     settings, warehouse, database, mappings, change, run_id, troubles
@@ -238,6 +240,16 @@ def _run_alone(settings: RefreshSettings, warehouse: Path, change: Change | None
         RefreshInProgressError,
     ) as error:
         raise RefreshError(str(error), run_id) from error
+
+
+def _tell_of_killed_runs(
+    settings: RefreshSettings, warehouse: Path, killed: Sequence[Trouble]
+) -> None:
+    """Tell of each run that could not do so itself; now, for this one may be killed as it was."""
+    for trouble in killed:
+        with suppress(OSError):  # no room: it is told all the same
+            keep_trouble(warehouse, trouble)
+        tell_how_it_went(settings, "failure", trouble.run_id, trouble.message)
 
 
 def _end_with_nothing_new(warehouse: Path, run_id: str) -> None:

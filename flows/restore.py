@@ -62,6 +62,21 @@ def refuse_newer_backup(folder: Path, backup: Backup) -> None:
         )
 
 
+def newest_run(folder: Path, backup: Backup) -> str | None:
+    """The id of the newest run that a backup knows; the run that restores it must come after.
+
+    The clock of the machine that made it may have been ahead of this one's.
+    """
+    for table in backup.tables:
+        if (table.schema_name, table.name) == ("state", "runs"):
+            path = quote_text(str(folder / table.path))
+            source = f"read_parquet({path}, hive_partitioning = false)"
+            with duckdb.connect() as connection:
+                row = connection.execute(f"select max(run_id) from {source}").fetchone()
+            return row[0] if row else None
+    return None
+
+
 @contextmanager
 def settings_to_be(folder: Path, settings_file: Path) -> Iterator[Path | None]:
     """Show the settings that a restore will find in place, before anything is laid there.

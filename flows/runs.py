@@ -1,6 +1,7 @@
 """The record of runs in `state`: when each began, how it ended, how long each stage took."""
 
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,37 +16,89 @@ from flows.work_file import open_database, work_file, work_folder
 Outcome = Literal["published", "nothing new", "failed"]
 
 
-def begin_run(warehouse: Path) -> str:
-    """Record a new run and return its id, its start in UTC; runs left "running" are marked failed.
+class Trouble(NamedTuple):
+    """What went wrong in a run.
 
-    The id is also the version that the run publishes. Ids sort in the order of the runs, even where
-    the clock was set back: the newest run is the one of the greatest id.
+    Attributes:
+        run_id: the run; None where it failed before it had an id.
+        message: what went wrong, for people.
+        is_published: whether its version was published all the same.
+    """
+
+    run_id: str | None
+    message: str
+    is_published: bool = False
+
+
+class BegunRun(NamedTuple):
+    """A run that has just begun, and what it found of runs before.
+
+    Attributes:
+        run_id: its id, its start in UTC; also the version that it publishes. Ids sort in the order
+            of the runs, even where the clock was set back: the newest run is the one of the
+            greatest id.
+        killed: runs that ended without a word, of which nobody was told yet; oldest first.
+    """
+
+    run_id: str
+    killed: tuple[Trouble, ...]
+
+
+def begin_run(warehouse: Path, after: str | None = None) -> BegunRun:
+    """Record a new run; runs left "running" are marked failed.
+
+    Args:
+        warehouse: the warehouse folder; the caller holds its lock.
+        after: the id of a run that is not recorded here yet and came before, as of a backup.
 
     Raises:
         NewerWarehouseError: a newer release wrote the work file; nothing was changed.
     """
+    killed = []
     with open_database(work_file(warehouse)) as connection:
         upgrade(connection)
         started_at = datetime.now(UTC)
-        run_id = _next_id(connection, started_at)
-        connection.execute(
-            """
-            update state.runs
-            set status = 'failed', finished_at = ?, error = 'ended without a word (killed?)'
-            where status = 'running'
-            """,
-            [started_at],
-        )
+        run_id = _next_id(connection, started_at, after)
+        left = connection.execute(
+            "select run_id, started_at from state.runs where status = 'running' order by run_id"
+        ).fetchall()
+        # On a full disk a failure may have been told without room left to record it.
+        told = last_trouble(warehouse) if left else None
+        connection.begin()
+        for left_id, began_at in left:
+            trouble = told
+            if trouble is None or trouble.run_id != left_id:
+                trouble = killed_run(left_id, began_at)
+                killed.append(trouble)
+            end_run(connection, left_id, "failed", trouble.message)
         connection.execute(
             "insert into state.runs (run_id, started_at, status) values (?, ?, 'running')",
             [run_id, started_at],
         )
-    return run_id
+        connection.commit()
+    return BegunRun(run_id, tuple(killed))
 
 
-def _next_id(connection: duckdb.DuckDBPyConnection, now: datetime) -> str:
+def killed_run(run_id: str, began_at: datetime) -> Trouble:
+    """What people should know of a run whose process is gone and that did not say how it ended."""
+    return Trouble(
+        run_id,
+        f"it began at {began_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC and was killed: no memory was "
+        "left, the power was cut, the machine restarted, or somebody ended it. It published "
+        "nothing: the last version stays. The next refresh does its work again; a `forget` or "
+        "`restore` must be called again. Where it is killed night after night, ask the kernel "
+        "whether memory ran out: journalctl -k --grep 'out of memory'",
+    )
+
+
+def _next_id(connection: duckdb.DuckDBPyConnection, now: datetime, after: str | None) -> str:
     row = connection.execute(
-        r"select max(run_id) from state.runs where regexp_full_match(run_id, '\d{8}T\d{9}Z')"
+        r"""
+        select max(run_id)
+        from (select run_id from state.runs union all select $after)
+        where regexp_full_match(run_id, '\d{8}T\d{9}Z')
+        """,
+        {"after": after},
     ).fetchone()
     if row and row[0]:
         newest = datetime.strptime(row[0][:-1] + "000Z", "%Y%m%dT%H%M%S%f%z")
@@ -120,20 +173,6 @@ def record_trouble(connection: duckdb.DuckDBPyConnection, run_id: str, trouble: 
     connection.execute("update state.runs set error = ? where run_id = ?", [trouble, run_id])
 
 
-class Trouble(NamedTuple):
-    """What went wrong in a run.
-
-    Attributes:
-        run_id: the run.
-        message: what went wrong, for people.
-        is_published: whether its version was published all the same.
-    """
-
-    run_id: str
-    message: str
-    is_published: bool = False
-
-
 def keep_trouble(warehouse: Path, trouble: Trouble | None) -> None:
     """Leave the trouble of the last run in a small file for `regulars status`; None removes it.
 
@@ -144,15 +183,18 @@ def keep_trouble(warehouse: Path, trouble: Trouble | None) -> None:
         file.unlink(missing_ok=True)
         return
     unfinished = file.with_name(f".{file.name}")
-    unfinished.write_text(json.dumps(trouble._asdict()), encoding="utf-8")
+    with unfinished.open("w", encoding="utf-8") as stream:
+        json.dump(trouble._asdict(), stream)
+        stream.flush()
+        os.fsync(stream.fileno())  # the next run may be begun after a power cut, and reads it
     unfinished.replace(file)
 
 
 def last_trouble(warehouse: Path) -> Trouble | None:
-    """What went wrong in the newest run; None where nothing did, or it is not ours to read."""
+    """What went wrong in the newest run; None where nothing did, or it cannot be read."""
     try:
         record = json.loads(_trouble_file(warehouse).read_text(encoding="utf-8"))
-    except (FileNotFoundError, PermissionError):
+    except (OSError, ValueError):
         return None
     return Trouble(**record)
 

@@ -1,6 +1,8 @@
 """Runs a flow for a command: Prefect's server, the progress on the screen, the log beside."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
@@ -8,6 +10,7 @@ from rich.console import Console
 from regulars.terminal import shown
 
 if TYPE_CHECKING:
+    from flows.prefect_server import PrefectServerError
     from flows.settings import RefreshSettings
 
 Result = TypeVar("Result")
@@ -40,6 +43,7 @@ def run_flow(settings: "RefreshSettings", console: Console, flow: Callable[[], R
             with stage("start", []):
                 start_prefect_server(folder / "prefect", settings.schedule.keep_days)
         except PrefectServerError as error:
+            tell_of_no_server(settings, error)
             raise FlowStoppedError(str(error)) from error
         from flows.refresh import RefreshError  # not before the server is up
 
@@ -50,3 +54,28 @@ def run_flow(settings: "RefreshSettings", console: Console, flow: Callable[[], R
                 f"{error}\nNothing was published; what was published before stays. "
                 f"Details: {shown(log_file)}"
             ) from error
+
+
+def tell_of_no_server(
+    settings: "RefreshSettings", error: "PrefectServerError", *, is_repeated: bool = True
+) -> None:
+    """Tell those whom the settings name, and `regulars status`, that no run could begin.
+
+    Args:
+        settings: of the run that could not begin.
+        error: why Prefect's server did not start.
+        is_repeated: whether to tell what was told of the last try, too.
+    """
+    from flows.notices import tell_how_it_went
+    from flows.runs import Trouble, keep_trouble, last_trouble
+    from flows.work_file import RefreshInProgressError, sole_refresh
+
+    told = last_trouble(settings.warehouse)
+    is_told = told is not None and told.run_id is None and told.message.endswith(str(error))
+    if is_told and not is_repeated:
+        return
+    message = f"no refresh could begin at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {error}"
+    # Where another process works on the warehouse, what it finds counts.
+    with suppress(RefreshInProgressError, OSError), sole_refresh(settings.warehouse):
+        keep_trouble(settings.warehouse, Trouble(None, message))
+    tell_how_it_went(settings, "failure", None, message)

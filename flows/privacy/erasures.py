@@ -15,6 +15,7 @@ import duckdb
 
 from flows.load.contract import ENTITIES
 from flows.load.mapping import EntityMapping, Mapping
+from flows.privacy.traits import is_distinct
 
 ERASED: Final = "erased"  # instead of a customer's id in raw; macros/members.sql knows it too
 ID_COLUMNS: Final = ("customer_id", "referred_by")
@@ -28,7 +29,6 @@ _KEPT: Final[dict[str, tuple[str, ...]]] = {
 }
 _ORDER_ID_COLUMNS: Final = ("order_id", "returned_order_id")
 _BATCH: Final = 10_000
-MINIMUM_TRAIT: Final = 6  # characters of a name or number that can be told inside other text
 _Values = dict[str, Any]
 
 
@@ -168,7 +168,12 @@ def erase_rows(
         return Erased(deleted=_delete(connection, entity, of_them, values))
     deleted = 0
     if entity == "interactions":  # only a compensation is money
-        gone = f"{of_them} and coalesce(compensation_amount, 0) = 0"
+        # All deliveries of one that holds money in any: the last one says what it came to.
+        paid = (
+            f"select interaction_id from raw.{entity} "
+            "where source = $source and coalesce(compensation_amount, 0) <> 0"
+        )
+        gone = f"{of_them} and interaction_id not in ({paid})"
         deleted = _delete(connection, entity, gone, values)
     stated = mapping.entities.get(entity)
     if stated is not None and makes_order_ids_of_customers(stated):
@@ -213,13 +218,13 @@ def names_in_rejected_rows(
         source: the source.
         customer_ids: the source's own ids; found where they stand as a field of their own.
         traits: names, addresses, phone numbers of these people; found anywhere in the text, short
-            ones (under six characters) as a field of their own.
+            ones (`is_distinct` tells) as a field of their own.
 
     Returns:
         Load, file and line of each.
     """
-    fields = {*customer_ids, *(trait for trait in traits if len(trait) < MINIMUM_TRAIT)}
-    texts = [trait for trait in traits if len(trait) >= MINIMUM_TRAIT]
+    fields = {*customer_ids, *(trait for trait in traits if not is_distinct(trait))}
+    texts = [trait for trait in traits if is_distinct(trait)]
 
     def names_them(text: str) -> bool:
         return not fields.isdisjoint(ids_in(text)) or any(one in text for one in texts)

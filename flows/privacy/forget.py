@@ -22,7 +22,6 @@ from flows.load.landing import LandingError
 from flows.load.mapping import Mapping, MappingError, find_mappings, load_mapping
 from flows.privacy.erasures import (
     ERASED,
-    MINIMUM_TRAIT,
     Erased,
     customer_hash,
     erase_rejected_rows,
@@ -30,9 +29,11 @@ from flows.privacy.erasures import (
     erasure_key,
     names_in_rejected_rows,
 )
+from flows.privacy.interrupted import is_forgotten, unfinished_plans
 from flows.privacy.journal import ErasurePlan, combined, read_journal, write_journal
 from flows.privacy.landing_files import LandingChangedError, Rewriting, rewrite_landing
 from flows.privacy.look_ups import forget_look_ups, this_user
+from flows.privacy.traits import is_distinct, traits_of
 from flows.project import project_folder
 from flows.publish.bi_file import PublishError
 from flows.publish.versions import (
@@ -47,9 +48,6 @@ from flows.runs import last_published
 from flows.settings import RefreshSettings
 from flows.upgrade import undo_interrupted_0_1, upgrade
 from flows.work_file import make_private, open_database, sole_refresh, work_file, work_folder
-
-# What a person is found by where no id stands: in rejected rows and in files nobody reads.
-_TRAITS = ("name", "given_name", "family_name", "email", "phone", "address")
 
 
 class ForgetError(Exception):
@@ -91,8 +89,8 @@ def forget(settings: RefreshSettings, customers: Sequence[str]) -> Erasure:
     """Forget people for good, and publish a version without them.
 
     It may be stopped anywhere and be called again. Until the version without them is published
-    nothing is changed; from then on a journal tells what is left to do, and any later call does it,
-    whoever it is to forget.
+    nothing is changed, and the next refresh removes what it wrote beside the landing files; from
+    then on a journal tells what is left to do, and any later call does it, whoever it is to forget.
 
     Args:
         settings: as of a refresh.
@@ -123,7 +121,10 @@ def _forget(settings: RefreshSettings, warehouse: Path, customers: Sequence[str]
         with open_database(work_file(warehouse)) as connection:
             upgrade(connection)
             held, forgotten = _source_ids(connection, customers)
-            unfinished = _unfinished(connection, warehouse)
+            try:
+                unfinished = unfinished_plans(connection, warehouse, landing)
+            except ValueError as error:
+                raise ForgetError(str(error)) from error
     # What the calls before have left, and what this one asks for again.
     again = [*unfinished, *_plans(forgotten, customers)]
     mappings = _mappings(settings, [*held, *(plan.source for plan in again)])
@@ -200,25 +201,6 @@ def _plans(ids: dict[str, list[str]], customers: Sequence[str]) -> list[ErasureP
         )
         for source, own in ids.items()
     ]
-
-
-def _unfinished(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> list[ErasurePlan]:
-    """Return what calls before have left to do; what did not take effect goes from the journal.
-
-    Whoever holds the warehouse's lock knows that nobody is about to publish it.
-    """
-    try:
-        plans = read_journal(warehouse)
-    except ValueError as error:
-        raise ForgetError(str(error)) from error
-    unfinished = [
-        plan
-        for plan in plans
-        if all(_is_forgotten(connection, plan.source, one) for one in plan.ids)
-    ]
-    if unfinished != plans:
-        write_journal(warehouse, unfinished)
-    return unfinished
 
 
 def _end(warehouse: Path, plans: Sequence[ErasurePlan]) -> None:
@@ -305,7 +287,7 @@ def _source_ids(
             )
         is_known = False
         for source, own in sorted(found):
-            for where, ids in ((_is_held, held), (_is_forgotten, forgotten)):
+            for where, ids in ((_is_held, held), (is_forgotten, forgotten)):
                 if where(connection, source, own):
                     is_known = True
                     ids.setdefault(source, []).append(own)
@@ -338,14 +320,6 @@ def _is_held(connection: duckdb.DuckDBPyConnection, source: str, customer_id: st
     return bool(names_in_rejected_rows(connection, source, [customer_id], []))
 
 
-def _is_forgotten(connection: duckdb.DuckDBPyConnection, source: str, customer_id: str) -> bool:
-    known = connection.execute(
-        "select 1 from state.erased_customers where customer_hash = ?",
-        [customer_hash(erasure_key(connection), source, customer_id)],
-    ).fetchone()
-    return known is not None
-
-
 def _mappings(settings: RefreshSettings, sources: Sequence[str]) -> dict[str, Mapping]:
     known = find_mappings([project_folder() / "sources", settings.mappings])
     missing = [source for source in sources if source not in known]
@@ -362,12 +336,8 @@ def _mappings(settings: RefreshSettings, sources: Sequence[str]) -> dict[str, Ma
 
 def find(connection: duckdb.DuckDBPyConnection, plan: ErasurePlan) -> ErasurePlan:
     """Add to a plan what raw tells: names, addresses, numbers, and rejected rows that name them."""
-    rows = connection.execute(
-        f"select distinct unnest([{', '.join(_TRAITS)}]) as trait from raw.customers "
-        "where source = ? and customer_id in (select unnest(?)) order by trait",
-        [plan.source, list(plan.ids)],
-    ).fetchall()
-    traits = tuple(dict.fromkeys((*plan.traits, *(trait for (trait,) in rows if trait))))
+    told = traits_of(connection, plan.source, plan.ids)
+    traits = tuple(dict.fromkeys((*plan.traits, *told)))
     contents = dict(
         connection.execute(
             "select load_id, content_sha256 from raw.loads where source = ?", [plan.source]
@@ -391,7 +361,7 @@ def erase(
     connection.execute(
         "update state.runs set error = 'removed, for it named a person who was forgotten' "
         "where list_bool_or(list_transform($texts::varchar[], lambda one: contains(error, one)))",
-        {"texts": [one for one in plan.traits if len(one) >= MINIMUM_TRAIT]},
+        {"texts": [one for one in plan.traits if is_distinct(one)]},
     )
 
 
@@ -426,12 +396,18 @@ def rewrite(
         ) from None
     erasure.files_rewritten += rewriting.rewritten
     erasure.files_left += rewriting.left
-    for (name, before), after in rewriting.new_hashes.items():
+    for before, after in rewriting.new_contents.items():
         connection.execute(
             "update raw.loads set content_sha256 = $after, "
             "contents_before_erasures = concat_ws(' ', contents_before_erasures, $before) "
-            "where source = $source and entity = $entity and content_sha256 = $before",
-            {"after": after, "source": mapping.source, "entity": name, "before": before},
+            "where source = $source and content_sha256 = $before",
+            {"after": after, "source": mapping.source, "before": before},
+        )
+    for before, after in rewriting.new_joined.items():
+        connection.execute(
+            "update raw.loads set joined_sha256 = $after "
+            "where source = $source and joined_sha256 = $before",
+            {"after": after, "source": mapping.source, "before": before},
         )
     key = erasure_key(connection)
     # An id in upper case is what a mapping may make of `erased`.

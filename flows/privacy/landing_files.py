@@ -8,10 +8,9 @@ records stay as they are, byte for byte.
 import codecs
 import hashlib
 import json
-import mmap
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from flows.leftovers import remove_leftover
 from flows.load.contract import ENTITIES
 from flows.load.entity_query import compose
 from flows.load.landing import (
@@ -41,17 +41,17 @@ from flows.load.records import LINE, Lines, Record, split_records
 from flows.privacy.erasures import (
     ERASED,
     ID_COLUMNS,
-    MINIMUM_TRAIT,
     columns_of_persons,
     erasure_key,
     keeps_rows,
     makes_order_ids_of_customers,
     stand_in,
 )
+from flows.privacy.file_search import find_in_files
 from flows.privacy.journal import ErasurePlan
+from flows.privacy.traits import others_traits
 from flows.publish.versions import sync_folder
 
-_SEARCHED_ENCODINGS: Final = ("utf-8", "gb18030", "utf-16-le")
 _NOTHING: Final = hashlib.sha256().hexdigest()  # of an empty file, which no reader takes
 _SUFFIX: Final = ".forgetting"
 _BATCH_ROWS: Final = 100_000
@@ -91,14 +91,16 @@ class Rewriting:
         rewritten: the files, relative to the landing folder.
         files: the same, to be put in their places or discarded.
         left: what still holds them, or may, and why it was left as it is.
-        new_hashes: (entity, hash of the content as loaded) to the hash of the content now.
+        new_contents: the hash of what a file held to the hash of what it holds now.
+        new_joined: the same of files that are joined to others, together.
         new_ids: ids that stand in the files instead of the people's, beside `erased`.
     """
 
     rewritten: tuple[str, ...]
     files: tuple[_Rewritten, ...]
     left: tuple[str, ...]
-    new_hashes: dict[tuple[str, str], str]
+    new_contents: dict[str, str]
+    new_joined: dict[str, str]
     new_ids: tuple[str, ...]
 
     def put_in_place(self) -> None:
@@ -170,6 +172,12 @@ class _Plan:
         return bool(self.people or self.referrals or self.rejected)
 
 
+def remove_unplaced(landing: Path, source: str) -> None:
+    """Remove a source's files that were written anew and did not take their places, if any."""
+    for leftover in (landing / source).rglob(f".*{_SUFFIX}"):
+        remove_leftover(leftover)
+
+
 def rewrite_landing(
     connection: duckdb.DuckDBPyConnection,
     mapping: Mapping,
@@ -187,7 +195,7 @@ def rewrite_landing(
         mapping: the source.
         landing: the folder that holds one folder for each source.
         people: who they are, and what they are found by; files that still hold a name, an address
-            or a number of theirs are `left`.
+            or a number of theirs are `left`, and those that nobody can look into.
         folder: an existing one, for temporary files.
 
     Raises:
@@ -226,10 +234,9 @@ def _rewrite(
     states: dict[Path, FileState | None],
 ) -> Rewriting:
     """Rewrite as `rewrite_landing` does, once; `states` are of the files before."""
-    for leftover in (landing / mapping.source).rglob(f".*{_SUFFIX}"):
-        leftover.unlink()
+    remove_unplaced(landing, mapping.source)
     hashes = {path: content_sha256(path) for path in uses}
-    before = _joint_hashes(mapping, landing, hashes)
+    before = dict(hashes)
     names = {
         one: stand_in(erasure_key(connection), mapping.source, one)
         if any(makes_order_ids_of_customers(stated) for stated in mapping.entities.values())
@@ -269,12 +276,8 @@ def _rewrite(
         for done in files:
             done.new.unlink()
         raise
-    after = _joint_hashes(mapping, landing, hashes)
-    changed = {
-        (entity, before[entity, path]): new
-        for (entity, path), new in after.items()
-        if before.get((entity, path), new) != new
-    }
+    new_contents = {before[path]: new for path, new in hashes.items() if before[path] != new}
+    new_joined = _new_joined(mapping, landing, before, hashes)
     rewritten = tuple(one.path.relative_to(landing).as_posix() for one in files)
     listed = {*rewritten, *(one.partition(":")[0] for one in left)}
     # What is written anew may name them too, in another's record.
@@ -284,11 +287,17 @@ def _rewrite(
     }
     left += [
         f"{own_names.get(file, file)}: {why}"
-        for file, why in _files_with(landing, landing / mapping.source, people.traits)
+        for file, why in find_in_files(
+            landing,
+            landing / mapping.source,
+            people.traits,
+            others_traits(connection, mapping.source, people.ids, people.traits),
+            uses.keys() | {one.new for one in files},
+        )
         if file not in listed
     ]
     new_ids = tuple(name for name in names.values() if name != ERASED)
-    return Rewriting(rewritten, tuple(files), tuple(left), changed, new_ids)
+    return Rewriting(rewritten, tuple(files), tuple(left), new_contents, new_joined, new_ids)
 
 
 def _state(path: Path) -> FileState | None:
@@ -322,19 +331,22 @@ def _uses(mapping: Mapping, landing: Path) -> dict[Path, list[_Use]]:
     return uses
 
 
-def _joint_hashes(
-    mapping: Mapping, landing: Path, hashes: dict[Path, str]
-) -> dict[tuple[str, Path], str]:
-    """Return the hash under which raw.loads knows each file of each entity; new files are none."""
-    joint = {}
-    for name, stated in mapping.entities.items():
+def _new_joined(
+    mapping: Mapping, landing: Path, before: dict[Path, str], after: dict[Path, str]
+) -> dict[str, str]:
+    """Return the hash under which raw.loads knows joined files, to that of what they hold now."""
+    changed = {}
+    for stated in mapping.entities.values():
         partners = [
             path for join in stated.join for path in find_files(landing, mapping.source, join.files)
         ]
-        for path in find_files(landing, mapping.source, stated.files or ()):
-            if hashes.keys() >= {path, *partners}:
-                joint[name, path] = joint_sha256([hashes[one] for one in (path, *partners)])
-    return joint
+        if partners and before.keys() >= {*partners}:
+            was, now = (
+                joint_sha256([hashes[one] for one in partners]) for hashes in (before, after)
+            )
+            if was != now:
+                changed[was] = now
+    return changed
 
 
 def _databases(mapping: Mapping) -> list[str]:
@@ -386,6 +398,7 @@ def _plan(
                 ]
                 for join in use.stated.join
             ]
+            now = datetime.now(UTC)
             query = compose(
                 connection,
                 mapping,
@@ -393,7 +406,8 @@ def _plan(
                 use.stated,
                 reading,
                 others,
-                datetime.now(UTC),
+                now,
+                now,
             )
             plan.people |= _lines_of(connection, query.judged, customer_ids)
         if keeps_rows(use.entity):
@@ -449,9 +463,8 @@ def _lines(
 ) -> dict[int, str]:
     """Find the records where a column, read as the mapping reads it, is one of the ids."""
     alone = EntityMapping(files=("any",), columns={"customer_id": column})
-    query = compose(
-        connection, mapping, ENTITIES["customers"], alone, reading, (), datetime.now(UTC)
-    )
+    now = datetime.now(UTC)
+    query = compose(connection, mapping, ENTITIES["customers"], alone, reading, (), now, now)
     return _lines_of(connection, query.judged, customer_ids)
 
 
@@ -463,46 +476,6 @@ def _lines_of(
         {"ids": list(customer_ids)},
     ).fetchall()
     return {int(line): str(customer_id) for line, customer_id in rows}
-
-
-def _files_with(landing: Path, folder: Path, traits: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the files that hold one of these texts, and those that nobody can look into, with why.
-
-    The texts are searched for in any encoding that a mapping may state.
-    """
-    patterns = {
-        one.encode(encoding)
-        for one in traits
-        if len(one) >= MINIMUM_TRAIT
-        for encoding in _SEARCHED_ENCODINGS
-    }
-    unread: list[OSError] = []
-    paths = sorted(
-        Path(parent, name)
-        for parent, _, names in os.walk(folder, onerror=unread.append)
-        for name in names
-    )
-    for path in paths:
-        name = path.relative_to(landing).as_posix()
-        try:
-            if path.is_file() and _holds_any(path, patterns):
-                yield name, "holds a name, an address or a number of theirs"
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            yield name, f"cannot be searched: {error.strerror}"
-    for one in unread:
-        if not isinstance(one, FileNotFoundError):
-            name = Path(str(one.filename)).relative_to(landing).as_posix()
-            yield name, f"cannot be searched: {one.strerror}"
-
-
-def _holds_any(path: Path, patterns: Iterable[bytes]) -> bool:
-    with path.open("rb") as stream:
-        if os.fstat(stream.fileno()).st_size == 0:
-            return False
-        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return any(content.find(pattern) >= 0 for pattern in patterns)
 
 
 # ---------- writing

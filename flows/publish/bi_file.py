@@ -1,12 +1,12 @@
 """The BI file, which analysts and BI tools read: all that is published, no personal data."""
 
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
+from flows.file_copy import copy_file
 from flows.publish.tables import PUBLISHED_SCHEMAS, PublishedTable
 from flows.publish.versions import FILE_NAME, sync_folder
 from flows.sql_text import quote_name, quote_text
@@ -37,11 +37,12 @@ def write_bi_file(
         The number of rows that the file shows.
 
     Raises:
-        PublishError: where the file is not whole at the end (a write-ahead log is left).
+        PublishError: where the file is not whole at the end: a write-ahead log is left, or a mended
+            table has another number of rows than the work file's.
     """
     path = folder / FILE_NAME
     if previous is not None:
-        shutil.copyfile(previous, path)
+        copy_file(previous, path)
     rows = 0
     with duckdb.connect(path) as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -91,6 +92,11 @@ def _remove_all_but(connection: duckdb.DuckDBPyConnection, mended: "set[Publishe
 
 
 def _mend_table(connection: duckdb.DuckDBPyConnection, table: PublishedTable) -> int:
+    """Write the rows of affected orders anew; returns the number of all rows.
+
+    Raises:
+        PublishError: the number is not that of the work file's table, which alone was tested.
+    """
     target = _name(table)
     names = ", ".join(quote_name(name) for name, _, _ in _columns(connection, "work", table))
     affected = "order_id in (select order_id from work.intermediate.int_affected_orders)"
@@ -98,8 +104,18 @@ def _mend_table(connection: duckdb.DuckDBPyConnection, table: PublishedTable) ->
     connection.execute(
         f"insert into {target} by name select {names} from work.{target} where {affected}"
     )
-    counted = connection.execute(f"select count(*) from {target}").fetchone()
-    return int(counted[0]) if counted else 0
+    rows, built = (_count(connection, one) for one in (target, f"work.{target}"))
+    if rows != built:
+        raise PublishError(
+            f"{table.schema}.{table.name}: mended it has {rows:,} rows, but {built:,} were built "
+            "and tested; `regulars refresh --full` writes it anew"
+        )
+    return rows
+
+
+def _count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    row = connection.execute(f"select count(*) from {name}").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _copy_table(connection: duckdb.DuckDBPyConnection, table: PublishedTable) -> int:

@@ -44,6 +44,7 @@ def restore(
     from flows.database_file import NewerWarehouseError
     from flows.restore import (
         different_settings,
+        newest_run,
         put_back_mappings,
         put_back_settings,
         put_back_tables,
@@ -84,6 +85,7 @@ def restore(
         return rebuild(
             settings,
             lambda connection: put_back_tables(connection, backup, contents, settings.warehouse),
+            after=newest_run(backup, contents),
         )
 
     try:

@@ -2,12 +2,16 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
 from regulars import options
 from regulars.terminal import plain_table, program, screen, shown, visible
+
+if TYPE_CHECKING:
+    from flows.runs import Trouble
 
 
 def status(config: options.Config = None, warehouse: options.Warehouse = None) -> None:
@@ -22,7 +26,6 @@ def status(config: options.Config = None, warehouse: options.Warehouse = None) -
         published_file,
         versions,
     )
-    from flows.runs import last_trouble
     from regulars import report
     from regulars.reading import load_or_fail, open_published
 
@@ -30,9 +33,7 @@ def status(config: options.Config = None, warehouse: options.Warehouse = None) -
     console = screen()
     if is_refresh_running(settings.warehouse):
         console.print("[yellow]A refresh is running now.[/yellow]")
-    if trouble := last_trouble(settings.warehouse):
-        how = "[yellow]published, but not all is well" if trouble.is_published else "[red]failed"
-        console.print(f"The last refresh ({trouble.run_id}) {how}:[/] {escape(trouble.message)}\n")
+    _print_trouble(console, settings.warehouse)
     _print_audit(console, settings.warehouse)
     try:
         path = published_file(settings.warehouse)
@@ -69,6 +70,28 @@ def status(config: options.Config = None, warehouse: options.Warehouse = None) -
         console.print(
             f"[yellow]{escape(visible(source))}[/yellow] delivered nothing new for {days} days."
         )
+
+
+def _print_trouble(console: Console, warehouse: Path) -> None:
+    """What went wrong in the last refresh: as it said itself, or as what it left shows."""
+    from flows.building import left_build
+    from flows.runs import killed_run, last_trouble
+
+    trouble = last_trouble(warehouse)
+    left = left_build(warehouse)
+    # Looked at again: a refresh that was running may have ended meanwhile, and told how.
+    if left and not is_refresh_running(warehouse) and left_build(warehouse) == left:
+        _print_one(console, killed_run(*left))
+        if trouble is not None and trouble.run_id is not None:
+            return  # of a run before
+    if trouble is not None:
+        _print_one(console, trouble)
+
+
+def _print_one(console: Console, trouble: "Trouble") -> None:
+    which = f"The last refresh ({trouble.run_id})" if trouble.run_id else "The last try"
+    how = "[yellow]published, but not all is well" if trouble.is_published else "[red]failed"
+    console.print(f"{which} {how}:[/] {escape(trouble.message)}\n")
 
 
 def _print_audit(console: Console, warehouse: Path) -> None:

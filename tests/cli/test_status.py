@@ -1,6 +1,8 @@
 import os
 
-from flows.runs import Trouble, keep_trouble
+from flows.building import begin_building
+from flows.publish.versions import switch_to
+from flows.runs import Trouble, begin_run, keep_trouble
 from flows.work_file import make_private, sole_refresh, work_folder
 
 
@@ -48,6 +50,28 @@ def test_what_went_wrong_in_the_last_run(run, warehouse):
     assert "(20260103T000000000Z) published, but not all is well: old versions stay" in words
     keep_trouble(warehouse, None)
     assert "The last refresh" not in run("status").stdout
+
+
+def test_a_killed_run_is_told_before_the_next_one_begins(run, warehouse):
+    with sole_refresh(warehouse):
+        keep_trouble(warehouse, Trouble("20260103T000000000Z", "orders.csv: no column [price]"))
+        run_id = begin_run(warehouse).run_id
+        begin_building(warehouse, run_id)
+        # It runs: what went wrong is that of the one before.
+        assert "The last refresh (20260103T000000000Z) failed" in run("status").stdout
+    # Its lock is gone, and it did not say how it ended.
+    words = " ".join(run("status").stdout.split())
+    assert f"The last refresh ({run_id}) failed: it began at 20" in words
+    for expected in ("was killed", "the last version stays", "The next refresh does its work"):
+        assert expected in words
+    assert "no column" not in words
+    # After it Prefect did not even start.
+    keep_trouble(warehouse, Trouble(None, "no refresh could begin at 02:00"))
+    words = " ".join(run("status").stdout.split())
+    assert f"The last refresh ({run_id}) failed: it began at 20" in words
+    assert "The last try failed: no refresh could begin at 02:00" in words
+    switch_to(warehouse, run_id)  # killed after this it was published, only not yet put in order
+    assert "was killed" not in run("status").stdout
 
 
 def test_other_warehouse(run, warehouse):

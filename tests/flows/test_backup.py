@@ -20,6 +20,7 @@ from flows.building import begin_building, building_file
 from flows.database_file import NewerWarehouseError
 from flows.publish.versions import (
     current_version,
+    published_file,
     switch_to,
     unfinished_folder,
     version_folder,
@@ -60,6 +61,7 @@ ORDERS = """order,customer,product,ordered at,quantity,price
 """
 CUSTOMERS = "customer,name,phone\nAnn,Ann Ames,+86 555\nBob,Bob 'Best',\n"
 SETTINGS = "[rfm]\nwindow_days = 400\n"
+RUN_OF_A_CLOCK_AHEAD = "20991231T235959999Z"
 
 
 def restore(backup: Path, folder: Path, prefect_api: str) -> subprocess.CompletedProcess[str]:
@@ -90,6 +92,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory, refresh: Refresh) -> Path:
     header = ORDERS.partition("\n")[0]
     (landing / "orders2.csv").write_text(f"{header}\n2,Bob,tea,2026-02-10 18:30,3,3.50\n")
     refresh(folder / "landing", folder / "warehouse")
+    with open_database(work_file(folder / "warehouse")) as connection:
+        connection.execute(
+            "insert into state.runs (run_id, started_at, finished_at, status) "
+            "values (?, now(), now(), 'nothing new')",
+            [RUN_OF_A_CLOCK_AHEAD],
+        )
     return folder
 
 
@@ -150,6 +158,14 @@ def test_a_restore_on_an_empty_machine_gives_equal_marts(
     }
     assert len(raw_before["raw.rejected_rows"]) == 1
     assert set(raw_before["state.runs"]) < set(raw_after["state.runs"])
+    # What the marts call their version is the version, though the backup's clock was ahead.
+    version = current_version(machine / "new")
+    assert version is not None
+    assert version > RUN_OF_A_CLOCK_AHEAD
+    with duckdb.connect(published_file(machine / "new"), read_only=True) as connection:
+        assert connection.execute("select distinct version from marts.about").fetchall() == [
+            (version,)
+        ]
 
     # The next night on the new machine knows the files of the old, and loads what is new.
     (machine / "landing").symlink_to(shop / "landing")
@@ -237,7 +253,7 @@ def test_a_backup_neither_waits_for_a_refresh_nor_hinders_one(tmp_path: Path) ->
 
 def switch_without_settling(warehouse: Path) -> str:
     """Publish a version with one row more, and be killed before the work file is kept."""
-    version = begin_run(warehouse)
+    version = begin_run(warehouse).run_id
     with open_database(begin_building(warehouse, version)) as connection:
         connection.execute("insert into state.one values (1)")
         end_run(connection, version, "published")
@@ -514,7 +530,7 @@ def test_tables_come_back_as_they_were(tmp_path: Path) -> None:
     write_backup(settings, tmp_path / "backup")
     warehouse = tmp_path / "new"
     work_folder(warehouse).mkdir(parents=True)
-    run_id = begin_run(warehouse)
+    run_id = begin_run(warehouse).run_id
     with open_database(work_file(warehouse)) as connection:
         put_back_tables(
             connection, tmp_path / "backup", read_backup(tmp_path / "backup"), warehouse
@@ -584,7 +600,7 @@ def test_a_restore_without_room_leaves_no_half_file(tmp_path: Path) -> None:
 def test_a_killed_restore_can_be_run_again(tmp_path: Path) -> None:
     """Killed when the version's folder had its name and readers had not been switched to it."""
     work_folder(tmp_path).mkdir()
-    version = begin_run(tmp_path)
+    version = begin_run(tmp_path).run_id
     with open_database(begin_building(tmp_path, version)) as connection:
         end_run(connection, version, "published")
     version_folder(tmp_path, version).mkdir(parents=True)

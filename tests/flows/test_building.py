@@ -73,6 +73,24 @@ def write_version(warehouse: Path, version: str) -> None:
     folder.rename(version_folder(warehouse, version))
 
 
+def test_all_that_is_built_is_on_disk_before_the_switch(
+    warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = set()
+    sync = os.fsync
+
+    def listening(descriptor: int) -> None:
+        synced.add(Path(f"/proc/self/fd/{descriptor}").readlink())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", listening)
+    database = begin_building(warehouse, "1")
+    make_durable(warehouse)
+    # The names too: a file's stands in its folder, the folder's in the one above.
+    folder = database.parent
+    assert {database, folder / "version", folder, work_folder(warehouse)} <= synced
+
+
 def test_what_was_not_published_is_thrown_away(warehouse: Path) -> None:
     make_table(begin_building(warehouse, "1"), "broken")
     write_version(warehouse, "1")

@@ -32,7 +32,7 @@ def warehouse(tmp_path: Path) -> Path:
 
 def published_run(warehouse: Path) -> str:
     """A run whose version readers have just been switched to; all else is left to do."""
-    version = begin_run(warehouse)
+    version = begin_run(warehouse).run_id
     with open_database(begin_building(warehouse, version)) as connection:
         end_run(connection, version, "published")
     folder = unfinished_folder(warehouse, version)

@@ -1,14 +1,16 @@
 """Publishing by version folder and one switch: readers see whole versions, and no personal data."""
 
+import fcntl
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
-from flows.publish.bi_file import write_bi_file
+from flows.publish.bi_file import PublishError, write_bi_file
 from flows.publish.tables import PublishedTable
 from flows.publish.versions import (
     NothingPublishedError,
@@ -99,20 +101,26 @@ def notes_in(folder: Path) -> list[tuple[int, str]]:
         return connection.execute("select order_id, note from core.fct_orders").fetchall()
 
 
-def test_a_table_that_changes_with_orders_is_mended_in_a_copy(work: Path, tmp_path: Path) -> None:
-    tables = [
-        PublishedTable("core", "dim_customers", columns=frozenset({"customer_id"})),
-        PublishedTable(
-            *("core", "fct_orders"),
-            columns=frozenset({"order_id", "note"}),
-            changes_with_orders=True,
-        ),
-    ]
+MENDABLE = [
+    PublishedTable("core", "dim_customers", columns=frozenset({"customer_id"})),
+    PublishedTable(
+        *("core", "fct_orders"), columns=frozenset({"order_id", "note"}), changes_with_orders=True
+    ),
+]
+
+
+def version_of_five_orders(work: Path, warehouse: Path) -> Path:
+    """Publish orders 0 to 4 as version 1; returns its BI file."""
     with duckdb.connect(work) as connection:
         connection.execute(ORDERS.format(0, 5, []))
-    first = unfinished_folder(tmp_path, "1")
-    write_bi_file(work, first, tables)
-    first.rename(version_folder(tmp_path, "1"))
+    folder = unfinished_folder(warehouse, "1")
+    write_bi_file(work, folder, MENDABLE)
+    folder.rename(version_folder(warehouse, "1"))
+    return version_folder(warehouse, "1") / "regulars.duckdb"
+
+
+def test_a_table_that_changes_with_orders_is_mended_in_a_copy(work: Path, tmp_path: Path) -> None:
+    previous = version_of_five_orders(work, tmp_path)
     with duckdb.connect(work) as connection:
         # Order 1 has gone, 2 has changed, 5 is new; 3 has changed too, but nobody said so.
         connection.execute(ORDERS.format(0, 6, [1, 2, 5]))
@@ -120,7 +128,7 @@ def test_a_table_that_changes_with_orders_is_mended_in_a_copy(work: Path, tmp_pa
         connection.execute("update core.fct_orders set note = 'other' where order_id in (2, 3)")
         connection.execute("update core.dim_customers set customer_id = 'web:2'")
     second = unfinished_folder(tmp_path, "2")
-    rows = write_bi_file(work, second, tables, version_folder(tmp_path, "1") / "regulars.duckdb")
+    rows = write_bi_file(work, second, MENDABLE, previous)
     assert rows == 1 + 5
     assert sorted(notes_in(second)) == [
         (0, "new 0"), (2, "other"), (3, "new 3"), (4, "new 4"), (5, "new 5"),
@@ -132,6 +140,39 @@ def test_a_table_that_changes_with_orders_is_mended_in_a_copy(work: Path, tmp_pa
         ).fetchall() == [("Orders",)]
     # the version before is untouched
     assert sorted(notes_in(version_folder(tmp_path, "1"))) == [(n, f"new {n}") for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("orders", "affected"),
+    [
+        ((0, 7), [5]),  # order 6 is new, too
+        ((1, 5), []),  # order 0 has gone
+    ],
+)
+def test_a_mended_table_has_as_many_rows_as_the_one_that_was_tested(
+    work: Path, tmp_path: Path, orders: tuple[int, int], affected: list[int]
+) -> None:
+    previous = version_of_five_orders(work, tmp_path)
+    with duckdb.connect(work) as connection:
+        connection.execute(ORDERS.format(*orders, affected))
+    with pytest.raises(PublishError, match=r"core\.fct_orders: mended it has \d rows, but \d were"):
+        write_bi_file(work, unfinished_folder(tmp_path, "2"), MENDABLE, previous)
+
+
+def test_the_copy_that_is_mended_shares_blocks_where_the_file_system_can(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    previous = version_of_five_orders(work, tmp_path)
+    asked: list[int] = []
+    ask = fcntl.ioctl
+
+    def listening(descriptor: Any, request: int, *arguments: Any) -> Any:
+        asked.append(request)
+        return ask(descriptor, request, *arguments)
+
+    monkeypatch.setattr(fcntl, "ioctl", listening)
+    write_bi_file(work, unfinished_folder(tmp_path, "2"), MENDABLE, previous)
+    assert asked == [0x40049409]  # FICLONE
 
 
 def test_before_the_first_publish_the_message_says_what_to_do(tmp_path: Path) -> None:

@@ -67,11 +67,12 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
 
 def test_a_run_that_ended_without_a_word_is_marked_failed(tmp_path: Path) -> None:
     work_folder(tmp_path).mkdir()
-    first = begin_run(tmp_path)
+    first = begin_run(tmp_path).run_id
     with open_database(work_file(tmp_path)) as connection:
         # The second run of the same millisecond would have the same id.
         connection.execute("update state.runs set run_id = 'killed'")
-    second = begin_run(tmp_path)
+    second, killed = begin_run(tmp_path)
+    assert [(one.run_id, one.is_published) for one in killed] == [("killed", False)]
     with open_database(work_file(tmp_path)) as connection:
         end_run(connection, second, "published")
         assert connection.execute(
@@ -86,13 +87,31 @@ def test_ids_of_runs_rise_though_the_clock_was_set_back(tmp_path: Path) -> None:
     begin_run(tmp_path)
     with open_database(work_file(tmp_path)) as connection:
         connection.execute("update state.runs set run_id = '20991231T235959999Z'")
-    assert begin_run(tmp_path) == "21000101T000000000Z"
-    assert begin_run(tmp_path) == "21000101T000000001Z"
+    assert begin_run(tmp_path).run_id == "21000101T000000000Z"
+    assert begin_run(tmp_path).run_id == "21000101T000000001Z"
+
+
+@pytest.mark.parametrize(
+    ("after", "run_id"),
+    [
+        ("20991231T235959999Z", "21000101T000000000Z"),
+        ("20200101T000000000Z", "20500101T000000001Z"),  # the warehouse has a newer one
+        ("20990101T000000Z", "20500101T000000001Z"),  # no id of ours
+    ],
+)
+def test_a_run_begins_after_one_that_is_not_recorded_here(
+    tmp_path: Path, after: str, run_id: str
+) -> None:
+    work_folder(tmp_path).mkdir()
+    begin_run(tmp_path)
+    with open_database(work_file(tmp_path)) as connection:
+        connection.execute("update state.runs set run_id = '20500101T000000000Z'")
+    assert begin_run(tmp_path, after).run_id == run_id
 
 
 def test_a_failed_run_keeps_its_error(tmp_path: Path) -> None:
     work_folder(tmp_path).mkdir()
-    run = begin_run(tmp_path)
+    run = begin_run(tmp_path).run_id
     error = "transactions.csv: column Price is not there"
     keep_trouble(tmp_path, Trouble(run, error))
     with open_database(work_file(tmp_path)) as connection:
@@ -101,8 +120,30 @@ def test_a_failed_run_keeps_its_error(tmp_path: Path) -> None:
             ("failed", error)
         ]
     assert last_trouble(tmp_path) == Trouble(run, error)
+    assert begin_run(tmp_path).killed == ()
     keep_trouble(tmp_path, None)
     assert last_trouble(tmp_path) is None
+
+
+def test_a_failure_that_was_told_but_not_recorded_was_no_kill(tmp_path: Path) -> None:
+    """As where the disk had room for the small file, not for the work file."""
+    work_folder(tmp_path).mkdir()
+    run = begin_run(tmp_path).run_id
+    keep_trouble(tmp_path, Trouble(run, "no room was left"))
+    assert begin_run(tmp_path).killed == ()
+    with open_database(work_file(tmp_path)) as connection:
+        assert connection.execute(
+            "select status, error from state.runs where run_id = ?", [run]
+        ).fetchall() == [("failed", "no room was left")]
+
+
+@pytest.mark.parametrize("content", ["", "{", "\x00" * 100])
+def test_what_a_power_cut_left_of_a_trouble_stops_no_run(tmp_path: Path, content: str) -> None:
+    work_folder(tmp_path).mkdir()
+    run = begin_run(tmp_path).run_id
+    (work_folder(tmp_path) / "last_failure.json").write_text(content)
+    assert last_trouble(tmp_path) is None
+    assert [one.run_id for one in begin_run(tmp_path).killed] == [run]
 
 
 def test_only_the_refreshs_own_user_may_look(tmp_path: Path) -> None:

@@ -1,23 +1,34 @@
 """Forgetting people in raw and in the landing files, without the rest of the refresh."""
 
+import gzip
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from flows.load.mapping import Mapping, load_mapping
+from flows.load.raw_tables import create_raw_tables
 from flows.privacy import landing_files
-from flows.privacy.erasures import erase_rejected_rows, erase_rows
+from flows.privacy.erasures import (
+    customer_hash,
+    erase_rejected_rows,
+    erase_rows,
+    erasure_key,
+)
 from flows.privacy.forget import Erasure, ForgetError, erase, find, rewrite
-from flows.privacy.journal import ErasurePlan
+from flows.privacy.interrupted import clear_interrupted
+from flows.privacy.journal import ErasurePlan, journal_file, read_journal, write_journal
 from flows.privacy.landing_files import LandingChangedError, Rewriting, rewrite_landing
 from flows.runs import last_published
+from flows.work_file import open_database, work_file
 from tests.privacy.conftest import COUPONS, CUSTOMERS, MAPPING, ORDERS, texts_of
 
 ANN = ("ann7", "ANN7", "Ann Lee", "ann.lee@mail.example", "555 0101", "Peony", "1980", "oolong")
@@ -378,6 +389,97 @@ def test_rejected_rows_of_others_keep_their_text(
     ).fetchall() == [(7, False, False, False), (8, True, True, False), (10, False, True, False)]
 
 
+def test_a_name_of_two_chinese_characters_is_found_wherever_it_stands(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: Load, forget: Any, shop: Path
+) -> None:
+    landing = shop / "landing/shop"
+    customers = CUSTOMERS.replace("CAI9,Cai", "CAI9,张伟") + "DOU3,张伟明,,,,,\n"
+    (landing / "customers.csv").write_text(customers, "utf-8")
+    rejected = "8,dou3,tea,2026-02-16 12:00,one,3.50,转交张伟先生\n"
+    (landing / "orders1.csv").write_text(ORDERS + rejected, "gb18030")
+    (landing / "notes.txt").write_text("客户张伟来电", "utf-8")
+    (landing / "notes.txt.gz").write_bytes(gzip.compress(b"nobody knows"))
+    load(mapping)
+    assert "转交张伟先生" in texts_of(connection)
+    erasure = forget("CAI9")
+    assert "转交" not in texts_of(connection)
+    assert "张伟明" in texts_of(connection)
+    assert erasure.files_left == [
+        "shop/notes.txt: holds a name, an address or a number of theirs (line 1)",
+        "shop/notes.txt.gz: cannot be searched: a gzip file; it may hold them",
+    ]
+    assert "张伟".encode("gb18030") not in (landing / "orders1.csv").read_bytes()
+
+
+def test_a_compensation_that_was_withdrawn_stays_withdrawn(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: Load, forget: Any, shop: Path
+) -> None:
+    def deliver(**paid: str) -> None:
+        care = {"id": [*paid], "customer": ["ANN7"] * len(paid), "cause": ["a cup"] * len(paid)}
+        opened = [datetime(2026, 1, 6, tzinfo=UTC)] * len(paid)
+        amounts = [Decimal(one) for one in paid.values()]
+        file = shop / "landing/shop/care.parquet"
+        pq.write_table(pa.table({**care, "opened": opened, "paid": amounts}), file)
+        load(mapping)
+
+    def compensations() -> list[tuple[str, Decimal]]:
+        return connection.execute(
+            "select interaction_id, arg_max(compensation_amount, load_id) from raw.interactions "
+            "group by all order by all"
+        ).fetchall()
+
+    deliver(i7="10.00", i8="0.00", i9="0.00")
+    deliver(i7="0.00", i8="0.00")
+    told = [("i7", Decimal(0)), ("i8", Decimal(0)), ("i9", Decimal(0))]
+    assert compensations() == told
+    forget("ANN7")
+    assert compensations() == told[:1]
+    assert connection.execute(
+        "select customer_id, cause, count(*) from raw.interactions group by all"
+    ).fetchall() == [("erased", None, 2)]
+    # What the source says later of those who are forgotten counts as well.
+    deliver(i7="3.00")
+    assert compensations() == [("i7", Decimal(3))]
+    deliver(i7="0.00", i10="0.00")
+    assert compensations() == told[:1]
+
+
+def test_what_a_killed_erasure_left_beside_the_files_goes_with_the_next_refresh(
+    shop: Path, load: Load, mapping: Mapping, tmp_path: Path
+) -> None:
+    warehouse, landing = tmp_path / "warehouse", shop / "landing"
+    names = {path.name for path in (landing / "shop").iterdir()}
+    work_file(warehouse).parent.mkdir(parents=True)
+    plans = [ErasurePlan("shop", ("shop:ANN7",), ("ANN7",)), ErasurePlan("club", (), ("7",))]
+    finished_by_forget = landing / "club/.people.csv.forgetting"
+    finished_by_forget.parent.mkdir()
+    finished_by_forget.touch()
+    with open_database(work_file(warehouse)) as connection:
+        create_raw_tables(connection)
+        # Of the club a version without them is published; of the shop none ever was.
+        connection.execute(
+            "insert into state.erased_customers values (?, 1)",
+            [customer_hash(erasure_key(connection), "club", "7")],
+        )
+        rewriting = rewrite_landing(connection, mapping, landing, plans[0], tmp_path)
+    assert {path.name for path in (landing / "shop").iterdir()} > names
+    write_journal(warehouse, plans)
+    clear_interrupted(warehouse, landing)
+    assert {path.name for path in (landing / "shop").iterdir()} == names
+    assert rewriting.rewritten
+    assert read_journal(warehouse) == plans[1:]
+    assert finished_by_forget.is_file()
+
+
+def test_a_damaged_journal_stops_no_refresh(tmp_path: Path) -> None:
+    work_file(tmp_path).parent.mkdir(parents=True)
+    with open_database(work_file(tmp_path)) as connection:
+        create_raw_tables(connection)
+    journal_file(tmp_path).write_text("[{")
+    clear_interrupted(tmp_path, tmp_path)
+    assert journal_file(tmp_path).read_text() == "[{"  # `regulars forget` tells of it
+
+
 def test_erasing_nobody_changes_nothing(
     connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: Load
 ) -> None:
@@ -487,7 +589,7 @@ def test_a_name_in_anothers_record_is_told_of_a_rewritten_file_too(
     erasure = forget("ANN7")
     assert "shop/customers.csv" in erasure.files_rewritten
     assert erasure.files_left == [
-        "shop/customers.csv: holds a name, an address or a number of theirs"
+        "shop/customers.csv: holds a name, an address or a number of theirs (line 3)"
     ]
 
 

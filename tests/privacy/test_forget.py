@@ -188,7 +188,9 @@ def test_a_second_call_finishes_whomever_it_is_for(
     notes = interrupted / "landing/shop/notes.txt"
     notes.write_text("call bob@mail.example about the 1 Elm order")
     erasure = forget_in(interrupted, *customers)
-    assert erasure.files_left == ["shop/notes.txt: holds a name, an address or a number of theirs"]
+    assert erasure.files_left == [
+        "shop/notes.txt: holds a name, an address or a number of theirs (line 1)"
+    ]
     assert erasure.exports_removed == [interrupted / "ann.json"]
     notes.unlink()
     shutil.rmtree(interrupted / "archive")
@@ -235,6 +237,20 @@ def test_a_journal_of_what_never_took_effect_is_no_order(shop: Path, tmp_path: P
     forget_in(folder, "shop:ANN7")
     assert found_in(folder / "landing/shop/customers.csv", ["CAI9"]) == before == ["CAI9"]
     assert not journal_file(folder / "warehouse").exists()
+
+
+def test_a_refresh_clears_what_an_erasure_left_that_never_took_effect(
+    shop: Path, refresh: Refresh, tmp_path: Path
+) -> None:
+    folder = tmp_path / "people"
+    shutil.copytree(shop, folder, symlinks=True)
+    landing = folder / "landing/shop"
+    shutil.copy(landing / "customers.csv", landing / ".customers.csv.forgetting")
+    write_journal(folder / "warehouse", [ErasurePlan("shop", ("shop:CAI9",), ("CAI9",), ("Cai",))])
+    (landing / "coupons.csv").unlink()  # so the refresh ends early
+    ended = refresh(folder / "landing", folder / "warehouse", succeeds=False)
+    assert "no file matches coupons.csv" in ended.stderr
+    assert list(folder.rglob("*forgetting*")) == []
 
 
 def test_a_newer_release_s_warehouse_is_left_as_it_is(tmp_path: Path) -> None:
