@@ -12,12 +12,12 @@ from flows.sql_text import quote_name, quote_text
 
 # A night writes whole tables anew beside the old ones, whose blocks are free at its end, and leaves
 # pieces of blocks where rows were corrected: of a shop of 300,000 order lines a quarter of the
-# file, of a larger one less. Below the first size nobody minds; up to the second a fresh copy takes
-# some seconds, and any free room is worth it; beyond, a quarter of the file is.
+# file, of ten million a twentieth. Below the first size nobody minds; up to the second a fresh copy
+# takes some seconds, and any free room is worth it; beyond, only what nights do not fill again.
 _MINDED_BYTES: Final = 20_000_000
 _QUICK_BYTES: Final = 150_000_000
 _SHARE: Final = 0.03
-_SHARE_OF_MORE: Final = 0.25
+_SHARE_OF_MORE: Final = 0.08
 
 
 def compact_if_worthwhile(path: Path) -> bool:
