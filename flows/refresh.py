@@ -452,6 +452,7 @@ def mine(database: Path, settings: MiningSettings) -> tuple[int, int]:
             minimum_lift=settings.minimum_lift,
             maximum_items=settings.maximum_items,
             maximum_rules=settings.maximum_rules,
+            engine=settings.engine,
         )
         connection.execute("begin")
         connection.execute("delete from mining.rules")

@@ -73,6 +73,9 @@ class MiningSettings(_Section):
     )
     maximum_items: int = Field(3, ge=2, description="the most items in a rule, both sides together")
     maximum_rules: int = Field(50, ge=1, description="keep the best so many, by leverage")
+    engine: Literal["occurrence_lists", "mlxtend"] = Field(
+        "occurrence_lists", description="who searches; both find the same, mlxtend takes longer"
+    )
 
 
 class PublishSettings(_Section):

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from mining.baskets import baskets
-from mining.itemsets import frequent_itemsets
+from mining.itemsets import Engine, frequent_itemsets
 from mining.rules import RULES_SCHEMA, association_rules
 from mining.thresholds import Threshold, minimum_count
 
@@ -20,6 +20,7 @@ def mine_cross_sell_rules(
     minimum_lift: Threshold,
     maximum_items: int,
     maximum_rules: int,
+    engine: Engine = "occurrence_lists",
 ) -> pa.Table:
     """Find the rules worth showing: one item on the right, mirrored and redundant rules once.
 
@@ -32,6 +33,7 @@ def mine_cross_sell_rules(
         minimum_lift: confidence over the right side's own support, at least.
         maximum_items: items of a rule at most, both sides together.
         maximum_rules: rules at most, those of the greatest leverage.
+        engine: who searches for the itemsets, see `frequent_itemsets`.
 
     Returns:
         `CROSS_SELL_RULES_SCHEMA`, in the order of `rank`; empty where nothing passes.
@@ -45,6 +47,7 @@ def mine_cross_sell_rules(
         baskets(basket_items, basket_count),
         max(1, minimum_count(minimum_support, basket_count)),
         maximum_items=maximum_items,
+        engine=engine,
     )
     rules = association_rules(
         itemsets,

@@ -8,9 +8,9 @@ from tests.mining import brute_force
 from tests.mining.strategies import shops
 
 
-def found(contents, basket_count, minimum_count, maximum_items=None):
+def found(contents, basket_count, minimum_count, maximum_items=None, engine="occurrence_lists"):
     laid_out = baskets(brute_force.table(contents), basket_count)
-    return frequent_itemsets(laid_out, minimum_count, maximum_items=maximum_items)
+    return frequent_itemsets(laid_out, minimum_count, maximum_items=maximum_items, engine=engine)
 
 
 @given(shops(), st.integers(1, 8), st.none() | st.integers(1, 6))
@@ -22,6 +22,12 @@ def test_exactly_the_itemsets_that_counting_finds(shop, minimum_count, maximum_i
     assert rows == sorted(rows, key=lambda row: (len(row[0]), row[0]))
     assert dict(rows) == brute_force.itemsets(contents, minimum_count, maximum_items or 99)
     assert len(dict(rows)) == len(rows)
+
+
+@given(shops(), st.integers(1, 8), st.none() | st.integers(1, 6))
+def test_mlxtend_finds_the_same(shop, minimum_count, maximum_items):
+    arguments = (*shop, minimum_count, maximum_items)
+    assert found(*arguments) == found(*arguments, engine="mlxtend")
 
 
 @given(shops(), st.randoms(use_true_random=False))
@@ -43,6 +49,15 @@ def test_one_basket():
         {"items": ["tea"], "basket_count": 1},
         {"items": ["milk", "tea"], "basket_count": 1},
     ]
+
+
+def test_baskets_of_thousands_beside_small_ones():
+    # Every pair of so many items in both of the large baskets: a million of them.
+    many = {f"item {number}" for number in range(1_500)}
+    contents = {"large": many, "larger": many | {"tea"}, "small": {"tea"}}
+    itemsets = found(contents, 3, 2, 2)
+    assert itemsets.num_rows == 1 + 1_500 + 1_500 * 1_499 // 2
+    assert set(itemsets["basket_count"].to_pylist()) == {2}
 
 
 def test_clear_errors():
