@@ -9,3 +9,16 @@ select
         on raw_rows.load_id = loads.load_id
     where not coalesce(loads.is_superseded, false)
 {%- endmacro %}
+
+{#- Whether a delivered row is the newest version of its key: by what its source says of the time of
+    change, then by the order in which it came. -#}
+{% macro is_newest_version(key, delivered_rows='') -%}
+    {%- set prefix = delivered_rows ~ '.' if delivered_rows else '' -%}
+row_number() over (
+        partition by {{ key | join(', ') }}
+        order by
+            {{ prefix }}updated_at desc,
+            {{ prefix }}delivery_id desc,
+            {{ prefix }}source_line desc
+    ) = 1
+{%- endmacro %}

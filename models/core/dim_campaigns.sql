@@ -26,10 +26,7 @@ newest_campaigns as (
 
     select *
     from campaigns
-    qualify row_number() over (
-        partition by campaign_id
-        order by updated_at desc, delivery_id desc, source_line desc
-    ) = 1
+    qualify {{ is_newest_version(['campaign_id']) }}
 
 ),
 

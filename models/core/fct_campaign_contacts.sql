@@ -24,10 +24,7 @@ newest_contacts as (
 
     select *
     from campaign_contacts
-    qualify row_number() over (
-        partition by campaign_id, customer_id, contacted_at
-        order by updated_at desc, delivery_id desc, source_line desc
-    ) = 1
+    qualify {{ is_newest_version(['campaign_id', 'customer_id', 'contacted_at']) }}
 
 ),
 

@@ -28,10 +28,7 @@ newest_redemptions as (
         * exclude (campaign_id),
         coalesce(campaign_id, 'unknown') as campaign_id
     from coupon_redemptions
-    qualify row_number() over (
-        partition by coupon_id, customer_id, redeemed_at, campaign_id
-        order by updated_at desc, delivery_id desc, source_line desc
-    ) = 1
+    qualify {{ is_newest_version(['coupon_id', 'customer_id', 'redeemed_at', 'campaign_id']) }}
 
 ),
 

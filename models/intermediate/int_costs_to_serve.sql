@@ -39,10 +39,7 @@ booked_costs as (
 
     from {{ ref('stg_costs') }}
     -- delivered again, a cost counts once, as last told
-    qualify row_number() over (
-        partition by cost_id
-        order by updated_at desc, delivery_id desc, source_line desc
-    ) = 1
+    qualify {{ is_newest_version(['cost_id']) }}
 
 ),
 
@@ -59,13 +56,7 @@ compensations as (
     from {{ ref('stg_interactions') }} as interactions
     left join sources on interactions.source = sources.source
     -- delivered again, a compensation counts once, as last told
-    qualify row_number() over (
-        partition by interactions.interaction_id
-        order by
-            interactions.updated_at desc,
-            interactions.delivery_id desc,
-            interactions.source_line desc
-    ) = 1
+    qualify {{ is_newest_version(['interactions.interaction_id'], 'interactions') }}
 
 ),
 

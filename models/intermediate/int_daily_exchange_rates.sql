@@ -20,10 +20,7 @@ newest_rates as (
         on_date,
         rate
     from exchange_rates
-    qualify row_number() over (
-        partition by currency, on_date
-        order by updated_at desc, delivery_id desc, source_line desc
-    ) = 1
+    qualify {{ is_newest_version(['currency', 'on_date']) }}
 
 ),
 

@@ -31,14 +31,7 @@ told_costs as (
     from products
     left join sources on products.source = sources.source
     where products.unit_cost is not null
-    qualify
-        row_number() over (
-            partition by products.product_id, told_on
-            order by
-                products.updated_at desc,
-                products.delivery_id desc,
-                products.source_line desc
-        ) = 1
+    qualify {{ is_newest_version(['products.product_id', 'told_on'], 'products') }}
 
 ),
 
