@@ -193,10 +193,9 @@ def keep_trouble(warehouse: Path, trouble: Trouble | None) -> None:
 def last_trouble(warehouse: Path) -> Trouble | None:
     """What went wrong in the newest run; None where nothing did, or it cannot be read."""
     try:
-        record = json.loads(_trouble_file(warehouse).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return Trouble(**json.loads(_trouble_file(warehouse).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):  # cut short, or of another release
         return None
-    return Trouble(**record)
 
 
 def _trouble_file(warehouse: Path) -> Path:

@@ -5,7 +5,7 @@ came, and in the order in which they came: else a mend would make stale orders w
 and end the history of every member on the night of the mend.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,7 +23,7 @@ class Loaded:
         source_file: relative to the landing folder.
         content: the hash of the file.
         joined: the hash of the files joined to it; None: none are.
-        mapping: the hash of what the mapping said of it.
+        reading: the hash of how it was read, raw.loads.mapping_sha256.
         delivered_at: when the content first came.
         delivery_id: of raw.loads, as which it first came.
     """
@@ -32,7 +32,7 @@ class Loaded:
     source_file: str
     content: str
     joined: str | None
-    mapping: str
+    reading: str
     delivered_at: datetime
     delivery_id: int
 
@@ -44,11 +44,8 @@ class EarlierLoads:
         connection: to the work file.
         source: the source.
         entity: the entity.
-        is_full_list: whether each of its files lists all that there is.
-        files: the entity's files of today.
-        held: file to the hash of what it held when the source was loaded last, files of other
-            entities too; empty where nobody knows, as on the night after a restore.
-        holds: gives the hash of what a file holds today; None: it is gone.
+        reading: the hash of how its files are read now.
+        is_full_list: whether each of them lists all that there is.
     """
 
     def __init__(
@@ -56,11 +53,9 @@ class EarlierLoads:
         connection: duckdb.DuckDBPyConnection,
         source: str,
         entity: str,
+        reading: str,
         *,
         is_full_list: bool,
-        files: Collection[str],
-        held: Mapping[str, str],
-        holds: Callable[[str], str | None],
     ) -> None:
         rows = connection.execute(
             "select load_id, source_file, content_sha256, joined_sha256, mapping_sha256, "
@@ -69,28 +64,56 @@ class EarlierLoads:
             "where source = ? and entity = ? order by load_id",
             [source, entity],
         ).fetchall()
+        self._reading = reading
         self._says_what_is_so_now = is_full_list or entity in MEMBER_ENTITIES
-        self._last: Loaded | None = None
-        self._of_file: dict[str, list[Loaded]] = {}
+        self.last: Loaded | None = None
+        self._last_of_file: dict[str, Loaded] = {}
         self._of_content: dict[str, list[Loaded]] = {}
         self._rewritten: dict[str, str] = {}
         for row in rows:
             self.add(load := Loaded(*row[:-1]))
             self._rewritten |= dict.fromkeys((row[-1] or "").split(), load.content)
+        self._held: dict[str, str] = {}
+        self._moved: frozenset[str] = frozenset()
+        self._is_held_known = False
+
+    def compare(
+        self,
+        holds: Mapping[str, str],
+        held: Mapping[str, str],
+        holds_elsewhere: Callable[[str], str | None],
+    ) -> None:
+        """Find out which files were moved since the source was loaded last.
+
+        Of files that hold a content since tonight as many were moved as others hold it no longer;
+        new names first. What is left is a copy, or a state that is back.
+
+        Args:
+            holds: file to the hash of what it holds, of the entity's files; as of `known_as`.
+            held: file to the hash of what it held, files of other entities too; empty where nobody
+                knows, as on the night after a restore.
+            holds_elsewhere: gives the hash of what any other file holds; None: it is gone.
+        """
+        self._is_held_known = bool(held)
         # Of a table, and of a file that was away for a while, the last load knows.
         last = {
-            file: loads[-1].content
-            for file, loads in self._of_file.items()
-            if file in files or not held
+            file: load.content
+            for file, load in self._last_of_file.items()
+            if file in holds or not held
         }
         self._held = {file: self.known_as(content) for file, content in {**last, **held}.items()}
-        self._holders: dict[str, list[str]] = {}
+        places: dict[str, int] = {}  # content to the number of files that hold it no longer
         for file, content in self._held.items():
-            self._holders.setdefault(content, []).append(file)
-        self._holds = holds
-
-    def __bool__(self) -> bool:
-        return self._last is not None
+            if content in self._of_content:
+                now = holds[file] if file in holds else holds_elsewhere(file)
+                places[content] = places.get(content, 0) + (self.known_as(now or "") != content)
+        moved = set()
+        for file in sorted(holds, key=lambda file: (file in self._held, file)):
+            content = holds[file]
+            if self._held.get(file) != content and places.get(content):
+                places[content] -= 1
+                moved.add(file)
+        self._moved = frozenset(moved)
 
     def known_as(self, content: str) -> str:
         """Return a content's hash, of one that was rewritten to forget people that of the new one.
@@ -100,71 +123,44 @@ class EarlierLoads:
         """
         return self._rewritten.get(content, content)
 
-    def told_by(self, source_file: str, content: str, mapping: str) -> Loaded | None:
-        """Find the load that makes a file's content no news; what is joined to it is not looked at.
+    def told_by(self, source_file: str, content: str) -> Loaded | None:
+        """Find the load that makes a file's content no news.
 
-        A file goes by what it held last, so that a change and its reversal both load. Under a new
+        A file goes by what it held last, so that a change and its reversal both load. Under another
         name a known content is no news where it was moved, or is what came last of all. Else it is
         a copy of an earlier one: a list says by it what is so now, as it was before, but orders
         and events only repeat themselves.
         """
-        known = self.readings_of(content, mapping)
-        if not known or self._last is None:
+        known = self._of_content.get(content)
+        if not known or known[-1].reading != self._reading or self.last is None:
             return None
         is_told = (
             self._held.get(source_file) == content
-            or self._was_moved(content)
-            or self._last.content == content
+            or source_file in self._moved
+            or self.last.content == content
             or not (source_file in self._held or self._says_what_is_so_now)
+            or not (source_file in self._last_of_file or self._is_held_known)
         )
-        own = [one for one in known if one.source_file == source_file]
-        return (own or known)[-1] if is_told else None
+        return known[-1] if is_told else None
 
-    def read_before(self, source_file: str, content: str, mapping: str) -> Loaded | None:
-        """Find the load of a content that another mapping read: it is the same version, mended.
+    def read_before(self, source_file: str, content: str) -> Loaded | None:
+        """Find the load of a content that was read in another way: it is the same version.
 
-        A file that this mapping has read already and that holds an earlier content again brings a
+        A file that was read in this way already and that holds an earlier content again brings a
         change taken back, which is news.
         """
-        own = self._of_file.get(source_file)
-        if own and own[-1].mapping == mapping:
+        own = self._last_of_file.get(source_file)
+        if own and own.reading == self._reading:
             return None
         same = self._of_content.get(content)
-        return same[-1] if same and same[-1].mapping != mapping else None
+        return same[-1] if same and same[-1].reading != self._reading else None
 
-    def place_of(self, source_file: str, content: str, mapping: str) -> int | None:
+    def place_of(self, source_file: str, content: str) -> int | None:
         """Return the delivery in whose place a known file is read anew; None: it is news."""
-        if self.told_by(source_file, content, mapping):
-            return self.readings_of(content, mapping)[0].delivery_id
-        before = self.read_before(source_file, content, mapping)
-        return before.delivery_id if before else None
-
-    def readings_of(self, content: str, mapping: str) -> list[Loaded]:
-        """Return the loads of a content since a mapping reads it, those under other names too."""
-        return _since(mapping, self._of_content.get(content, []))
-
-    def readings_of_file(self, source_file: str, mapping: str) -> list[Loaded]:
-        """Return the loads of a file since a mapping reads it, whatever it held."""
-        return _since(mapping, self._of_file.get(source_file, []))
-
-    def was_read_otherwise(self, mapping: str) -> bool:
-        """Whether the last load went by another mapping, so that it has changed since."""
-        return self._last is not None and self._last.mapping != mapping
+        load = self.told_by(source_file, content) or self.read_before(source_file, content)
+        return load.delivery_id if load else None
 
     def add(self, load: Loaded) -> None:
         """Take a load of this run into account."""
-        self._last = load
-        self._of_file.setdefault(load.source_file, []).append(load)
+        self.last = self._last_of_file[load.source_file] = load
         self._of_content.setdefault(load.content, []).append(load)
-
-    def _was_moved(self, content: str) -> bool:
-        """Whether a file that held the content last holds something else now, or is gone."""
-        return any(
-            self.known_as(self._holds(file) or "") != content
-            for file in self._holders.get(content, ())
-        )
-
-
-def _since(mapping: str, loads: list[Loaded]) -> list[Loaded]:
-    others = [place for place, one in enumerate(loads, 1) if one.mapping != mapping]
-    return loads[others[-1] if others else 0 :]

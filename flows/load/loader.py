@@ -18,12 +18,12 @@ import duckdb
 import pyarrow as pa
 
 from flows.database_errors import without_values
-from flows.load.contract import COMPUTED_COLUMNS, ENTITIES
+from flows.load.contract import COMPUTED_COLUMNS, ENTITIES, MEMBER_ENTITIES
 from flows.load.databases import read_tables
 from flows.load.earlier_loads import EarlierLoads, Loaded
 from flows.load.entity_query import EntityQuery, compose
+from flows.load.equal_loads import are_equal, take_back
 from flows.load.file_hashes import FileHashes
-from flows.load.known_rows import drop_known_rows
 from flows.load.landing import (
     LandingError,
     TransientLandingError,
@@ -32,7 +32,7 @@ from flows.load.landing import (
     joint_sha256,
 )
 from flows.load.lost_files import judge_lost_files
-from flows.load.mapping import EntityMapping, Join, Mapping, Table
+from flows.load.mapping import EntityMapping, Join, Mapping, Table, reading_sha256
 from flows.load.reading import Reading, Workspace, read_file
 from flows.privacy.erasures import withhold_erased
 from flows.sql_text import quote_text
@@ -227,11 +227,8 @@ class _Origins:
         return self._hashes.held
 
     def holds(self, name: str) -> str | None:
-        """Return the hash of what a file holds now; None where it is gone, or cannot be read."""
-        try:
-            return self._hashes.holds(name)
-        except OSError:
-            return None
+        """Return the hash of what a file holds now; None where it is gone."""
+        return self._hashes.holds(name)
 
     def hold_still(self, origins: Sequence[_Origin]) -> None:
         """See that files are as they were when they were hashed.
@@ -300,37 +297,26 @@ def _load_entity(
     except (LandingError, OSError) as error:
         raise _load_error(where, error) from error
     partners = [one for found in joined for one in found]
-    fingerprint = mapping.fingerprint(name)
-    earlier = EarlierLoads(
-        connection,
-        mapping.source,
-        name,
-        is_full_list=entity.full_list,
-        files={one.name for one in files},
-        held=origins.held,
-        holds=origins.holds,
-    )
-    has_earlier, is_mended = bool(earlier), earlier.was_read_otherwise(fingerprint)
+    joined_content = _sha256(partners, origins, where) if partners else None
+    reading = reading_sha256(mapping, name, joined_content)
+    earlier = EarlierLoads(connection, mapping.source, name, reading, is_full_list=entity.full_list)
+    first = earlier.last
+    is_mended = first is not None and first.reading != reading_sha256(mapping, name, first.joined)
     read_again: list[tuple[int, int]] = []  # ids of loads of one content before and after a mend
+    told_again: list[tuple[int, int]] = []  # and where only what is joined to it changed
     # Of a file joined to several, malformed records are rejected once.
     counted = {one.name for one in files}
     deliveries = []
-    joined_content = _sha256(partners, origins, where) if partners else None
-    for origin, content in _in_order_of_arrival(files, origins, earlier, where, fingerprint):
+    for origin, content in _in_order_of_arrival(files, origins, earlier, where):
         source_file = origin.name
         here = f"{where}, file {source_file}"
-        known = earlier.told_by(source_file, content, fingerprint)
-        told = earlier.readings_of(content, fingerprint) if known else []
-        if known and told[-1].joined == joined_content:
+        known = earlier.told_by(source_file, content)
+        if known and known.joined == joined_content:
             note = f"the content of {source_file} was loaded before (load {known.load_id}"
             note += ")" if known.source_file == source_file else f", from {known.source_file})"
             deliveries.append(_nothing_new(known.load_id, name, source_file, note))
             continue
-        before = None if known else earlier.read_before(source_file, content, fingerprint)
-        # A table comes whole when anything in it changed.
-        repeated = told or (
-            earlier.readings_of_file(source_file, fingerprint) if entity.table else []
-        )
+        before = None if known else earlier.read_before(source_file, content)
         delivered_at = before.delivered_at if before else loaded_at
         try:
             file_bytes = origin.path.stat().st_size
@@ -358,7 +344,6 @@ def _load_entity(
                 list(joined_once.values()),
                 delivered_at,
                 loaded_at + timedelta(seconds=time.monotonic() - begun) + _CLOCK_TOLERANCE,
-                [one.load_id for one in repeated],
             )
             origins.hold_still([origin, *partners])
         except (LandingError, OSError, duckdb.Error) as error:
@@ -373,26 +358,11 @@ def _load_entity(
                 f"{here}: DuckDB could not read it: {without_values(str(error))}. See that the "
                 "file is whole, and of the type and form that the mapping states"
             ) from None  # its words may quote the file
-        if (
-            told
-            and not delivery.rows_loaded
-            and _rejects_as(connection, delivery.load_id, told[-1].load_id)
-        ):
-            connection.execute(
-                "delete from raw.rejected_rows where load_id = ?", [delivery.load_id]
-            )
-            connection.execute(
-                "update raw.loads set joined_sha256 = ? where load_id = ?",
-                [joined_content, told[-1].load_id],
-            )
-            note = f"{source_file} was read again, for files joined to it changed: nothing is new"
-            deliveries.append(_nothing_new(told[-1].load_id, name, source_file, note))
-            continue
         connection.execute(
             "insert into raw.loads by name select $load_id as load_id, $run_id as run_id, "
             "$source as source, $entity as entity, $source_file as source_file, "
             "$content as content_sha256, $joined as joined_sha256, "
-            "$fingerprint as mapping_sha256, $keys as keys_sha256, "
+            "$reading as mapping_sha256, $keys as keys_sha256, "
             "$loaded_at as loaded_at, $first_loaded_at as first_loaded_at, "
             "$first_load_id as first_load_id, "
             "$file_bytes as file_bytes, $records_read as records_read, "
@@ -408,7 +378,7 @@ def _load_entity(
                 "source_file": source_file,
                 "content": content,
                 "joined": joined_content,
-                "fingerprint": fingerprint,
+                "reading": reading,
                 "keys": mapping.key_fingerprint(name),
                 "loaded_at": loaded_at,
                 "first_loaded_at": before.delivered_at if before else None,
@@ -430,13 +400,17 @@ def _load_entity(
                 source_file,
                 content,
                 joined_content,
-                fingerprint,
+                reading,
                 delivered_at,
                 before.delivery_id if before else delivery.load_id,
             )
         )
-        if before:
-            read_again.append((before.load_id, delivery.load_id))
+        if same := known or before:
+            again = read_again if before and is_mended else told_again
+            again.append((same.load_id, delivery.load_id))
+    deliveries = _without_repetitions(
+        connection, name, deliveries, told_again, reading, joined_content
+    )
     places = {one.name: place for place, one in enumerate(files)}
     deliveries.sort(key=lambda one: places[one.source_file])
     if is_mended and any(one.is_new for one in deliveries):
@@ -454,10 +428,10 @@ def _load_entity(
         if lost:
             deliveries[0] = replace(deliveries[0], notes=(*deliveries[0].notes, lost))
     new = [one.load_id for one in deliveries if one.is_new]
-    if name != "order_lines" or not new or not (has_earlier or len(new) > 1):
+    if name != "order_lines" or not new or not (first or len(new) > 1):
         return deliveries
     replaced = _replaced(connection, mapping, new)
-    mended = {after for _, after in read_again}
+    mended = {after for _, after in (*read_again, *told_again)}
     return [
         replace(one, notes=(*one.notes, replaced[one.load_id]))
         if one.is_new and one.load_id in replaced and one.load_id not in mended
@@ -470,17 +444,60 @@ def _nothing_new(load_id: int, entity: str, source_file: str, note: str) -> Deli
     return Delivery(load_id, entity, source_file, 0, 0, 0, 0, 0, is_new=False, notes=(note,))
 
 
-def _rejects_as(connection: duckdb.DuckDBPyConnection, load_id: int, earlier: int) -> bool:
-    """Whether a load rejects the same lines as an earlier one."""
-    rejected = (
-        "select source_line, column_name, reason from raw.rejected_rows where load_id = {load}"
-    )
-    return not connection.execute(
-        f"({rejected.format(load='$load_id')} except all {rejected.format(load='$earlier')}) "
-        f"union all "
-        f"({rejected.format(load='$earlier')} except all {rejected.format(load='$load_id')})",
-        {"load_id": load_id, "earlier": earlier},
-    ).fetchall()
+def _without_repetitions(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    deliveries: list[Delivery],
+    told_again: Sequence[tuple[int, int]],
+    reading: str,
+    joined: str | None,
+) -> list[Delivery]:
+    """Take back loads of files that were read again for what is joined to them, if all is equal.
+
+    Orders and events are read again in their files' places, so each file is judged by itself.
+    Members are told anew, as of now and in the order in which the files came: where one file says
+    something else they all stay, or it would win over the later ones.
+
+    Args:
+        connection: to the work file.
+        name: the entity.
+        deliveries: all of the run.
+        told_again: ids of the load before and of the new one.
+        reading: the hash of how files are read now.
+        joined: the hash of the files joined to them.
+
+    Returns:
+        The deliveries; those that were taken back are not new.
+    """
+    contract = ENTITIES[name]
+    equal = {
+        after: before
+        for before, after in told_again
+        if are_equal(connection, contract, after, before)
+    }
+    if name in MEMBER_ENTITIES and len(equal) < len(told_again):
+        return deliveries
+    for after, before in equal.items():
+        take_back(connection, contract, after)
+        connection.execute(
+            "update raw.loads set mapping_sha256 = $reading, joined_sha256 = $joined "
+            "from raw.loads as before where before.load_id = $before "
+            "and loads.source = before.source and loads.entity = before.entity "
+            "and loads.content_sha256 = before.content_sha256 "
+            "and loads.mapping_sha256 = before.mapping_sha256",
+            {"reading": reading, "joined": joined, "before": before},
+        )
+    return [
+        _nothing_new(
+            equal[one.load_id],
+            name,
+            one.source_file,
+            f"{one.source_file} was read again, for files joined to it changed: nothing is new",
+        )
+        if one.load_id in equal
+        else one
+        for one in deliveries
+    ]
 
 
 def moment_of_load(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
@@ -498,18 +515,21 @@ def _in_order_of_arrival(
     origins: _Origins,
     earlier: EarlierLoads,
     where: str,
-    fingerprint: str,
 ) -> list[tuple[_Origin, str]]:
     """Return the files with the hashes of their content, in the order in which to read them.
 
     What a mended mapping reads anew, or is read anew for the files joined to it, comes first, as it
     came before; then the rest, by name.
     """
+    holds = {origin.name: earlier.known_as(_sha256([origin], origins, where)) for origin in files}
+    try:
+        earlier.compare(holds, origins.held, origins.holds)
+    except OSError as error:
+        raise _load_error(where, error) from error
     arrivals = []
     for origin in files:
-        content = earlier.known_as(_sha256([origin], origins, where))
-        place = earlier.place_of(origin.name, content, fingerprint)
-        arrivals.append((place is None, place or 0, origin, content))
+        place = earlier.place_of(origin.name, holds[origin.name])
+        arrivals.append((place is None, place or 0, origin, holds[origin.name]))
     arrivals.sort(key=lambda arrival: arrival[:2])
     return [(origin, content) for _, _, origin, content in arrivals]
 
@@ -579,7 +599,6 @@ def _load_file(
     joined_once: Sequence[Reading],
     loaded_at: datetime,
     latest: datetime,
-    earlier: Sequence[int],
 ) -> Delivery:
     """Insert one file's rows; only where some do not arrive, look at it again for the reasons.
 
@@ -592,8 +611,6 @@ def _load_file(
         joined_once: those of them whose malformed records count with this file.
         loaded_at: as of when the file counts.
         latest: orders dated later are rejected.
-        earlier: ids of loads of the same content, joined to other files, or of the same table: what
-            they brought is not brought again.
     """
     load_id = int(_scalar(connection, "select coalesce(max(load_id), 0) + 1 from raw.loads"))
     parts = (
@@ -641,18 +658,6 @@ def _load_file(
     withheld = withhold_erased(connection, mapping, name, load_id)
     loaded -= withheld
     skipped += withheld
-    if earlier:
-        known, known_derived = drop_known_rows(
-            connection,
-            ENTITIES[name],
-            load_id,
-            loaded_at,
-            earlier,
-            is_full_list=mapping.entities[name].full_list,
-        )
-        loaded, skipped, derived = loaded - known, skipped + known, derived - known_derived
-        if known:
-            notes.append(f"{known:,} records are as they were when {main.name} was read last")
     if main.good + main.malformed == 0:
         notes.append(f"{main.name} holds no records, only a header")
     return Delivery(

@@ -29,7 +29,7 @@ from pydantic import (
     model_validator,
 )
 
-from flows.load.contract import COMPUTED_COLUMNS, ENTITIES, TIME, Entity
+from flows.load.contract import COMPUTED_COLUMNS, ENTITIES, MEMBER_ENTITIES, TIME, Entity
 
 BY_NAME: Final = "by_name"
 MAXIMUM_FACTORS: Final = 3
@@ -477,6 +477,23 @@ class Mapping(_Strict):
             for name, column in stated.items()
         }
         return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
+
+
+def reading_sha256(mapping: Mapping, entity: str, joined: str | None) -> str:
+    """Return the SHA-256 of how an entity's files are read: a load by another replaces it.
+
+    Orders and events are what their files said once, with what is joined to them as it is now. Of
+    members what is joined has a history too: what it was before stays beside what it is now.
+
+    Args:
+        mapping: of the source.
+        entity: one of the mapping's.
+        joined: the hash of the files joined to the entity's; None: none are.
+    """
+    fingerprint = mapping.fingerprint(entity)
+    if joined is None or entity in MEMBER_ENTITIES:
+        return fingerprint
+    return hashlib.sha256((fingerprint + joined).encode()).hexdigest()
 
 
 def _zone_problems(where: str, zone: str | None) -> list[str]:

@@ -338,13 +338,18 @@ def find(connection: duckdb.DuckDBPyConnection, plan: ErasurePlan) -> ErasurePla
     """Add to a plan what raw tells: names, addresses, numbers, and rejected rows that name them."""
     told = traits_of(connection, plan.source, plan.ids)
     traits = tuple(dict.fromkeys((*plan.traits, *told)))
-    contents = dict(
-        connection.execute(
-            "select load_id, content_sha256 from raw.loads where source = ?", [plan.source]
+    loads = {
+        load_id: (file, content, joined)
+        for load_id, file, content, joined in connection.execute(
+            "select load_id, source_file, content_sha256, joined_sha256 from raw.loads "
+            "where source = ?",
+            [plan.source],
         ).fetchall()
-    )
-    named = names_in_rejected_rows(connection, plan.source, plan.ids, traits)
-    rejected = [(contents[load_id], file, line) for load_id, file, line in named]
+    }
+    rejected = []
+    for load_id, file, line in names_in_rejected_rows(connection, plan.source, plan.ids, traits):
+        own, content, joined = loads[load_id]
+        rejected.append((content if file == own else joined, file, line))
     return replace(plan, traits=traits, rejected=tuple(dict.fromkeys((*plan.rejected, *rejected))))
 
 
@@ -396,18 +401,12 @@ def rewrite(
         ) from None
     erasure.files_rewritten += rewriting.rewritten
     erasure.files_left += rewriting.left
-    for before, after in rewriting.new_contents.items():
+    for (name, before), after in rewriting.new_contents.items():
         connection.execute(
             "update raw.loads set content_sha256 = $after, "
             "contents_before_erasures = concat_ws(' ', contents_before_erasures, $before) "
-            "where source = $source and content_sha256 = $before",
-            {"after": after, "source": mapping.source, "before": before},
-        )
-    for before, after in rewriting.new_joined.items():
-        connection.execute(
-            "update raw.loads set joined_sha256 = $after "
-            "where source = $source and joined_sha256 = $before",
-            {"after": after, "source": mapping.source, "before": before},
+            "where source = $source and entity = $entity and content_sha256 = $before",
+            {"after": after, "source": mapping.source, "entity": name, "before": before},
         )
     key = erasure_key(connection)
     # An id in upper case is what a mapping may make of `erased`.

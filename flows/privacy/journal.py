@@ -29,7 +29,8 @@ class ErasurePlan:
         customers: their golden ids, under which they were looked up.
         ids: the source's own ids.
         traits: names, addresses and numbers, from all deliveries.
-        rejected: hash of the content, file and line of each rejected record that names them.
+        rejected: hash of the content (of joined files together), file and line of each rejected
+            record that names them.
     """
 
     source: str

@@ -91,16 +91,14 @@ class Rewriting:
         rewritten: the files, relative to the landing folder.
         files: the same, to be put in their places or discarded.
         left: what still holds them, or may, and why it was left as it is.
-        new_contents: the hash of what a file held to the hash of what it holds now.
-        new_joined: the same of files that are joined to others, together.
+        new_contents: (entity, hash of what a file held) to the hash of what it holds now.
         new_ids: ids that stand in the files instead of the people's, beside `erased`.
     """
 
     rewritten: tuple[str, ...]
     files: tuple[_Rewritten, ...]
     left: tuple[str, ...]
-    new_contents: dict[str, str]
-    new_joined: dict[str, str]
+    new_contents: dict[tuple[str, str], str]
     new_ids: tuple[str, ...]
 
     def put_in_place(self) -> None:
@@ -236,7 +234,8 @@ def _rewrite(
     """Rewrite as `rewrite_landing` does, once; `states` are of the files before."""
     remove_unplaced(landing, mapping.source)
     hashes = {path: content_sha256(path) for path in uses}
-    before = dict(hashes)
+    before = _contents(mapping, landing, hashes)
+    known = {*before.values(), *_joined(mapping, landing, hashes)}
     names = {
         one: stand_in(erasure_key(connection), mapping.source, one)
         if any(makes_order_ids_of_customers(stated) for stated in mapping.entities.values())
@@ -244,8 +243,8 @@ def _rewrite(
         for one in people.ids
     }
     lines_rejected: dict[str, set[int]] = {}
-    for content, file, line in people.rejected:
-        if content in before.values():  # else the line is another's by now
+    for sha256, file, line in people.rejected:
+        if sha256 in known:  # else the line is another's by now
             lines_rejected.setdefault(file, set()).add(line)
 
     left = _databases(mapping)
@@ -276,8 +275,12 @@ def _rewrite(
         for done in files:
             done.new.unlink()
         raise
-    new_contents = {before[path]: new for path, new in hashes.items() if before[path] != new}
-    new_joined = _new_joined(mapping, landing, before, hashes)
+    after = _contents(mapping, landing, hashes)
+    new_contents = {
+        (entity, before[entity, path]): new
+        for (entity, path), new in after.items()
+        if before.get((entity, path), new) != new
+    }
     rewritten = tuple(one.path.relative_to(landing).as_posix() for one in files)
     listed = {*rewritten, *(one.partition(":")[0] for one in left)}
     # What is written anew may name them too, in another's record.
@@ -297,7 +300,7 @@ def _rewrite(
         if file not in listed
     ]
     new_ids = tuple(name for name in names.values() if name != ERASED)
-    return Rewriting(rewritten, tuple(files), tuple(left), new_contents, new_joined, new_ids)
+    return Rewriting(rewritten, tuple(files), tuple(left), new_contents, new_ids)
 
 
 def _state(path: Path) -> FileState | None:
@@ -331,22 +334,28 @@ def _uses(mapping: Mapping, landing: Path) -> dict[Path, list[_Use]]:
     return uses
 
 
-def _new_joined(
-    mapping: Mapping, landing: Path, before: dict[Path, str], after: dict[Path, str]
-) -> dict[str, str]:
-    """Return the hash under which raw.loads knows joined files, to that of what they hold now."""
-    changed = {}
+def _contents(
+    mapping: Mapping, landing: Path, hashes: dict[Path, str]
+) -> dict[tuple[str, Path], str]:
+    """Return what each file of each entity holds, as raw.loads knows it; new files are none."""
+    return {
+        (name, path): hashes[path]
+        for name, stated in mapping.entities.items()
+        for path in find_files(landing, mapping.source, stated.files or ())
+        if path in hashes
+    }
+
+
+def _joined(mapping: Mapping, landing: Path, hashes: dict[Path, str]) -> set[str]:
+    """Return the hashes under which raw.loads knows the files that are joined to others."""
+    joined = set()
     for stated in mapping.entities.values():
         partners = [
             path for join in stated.join for path in find_files(landing, mapping.source, join.files)
         ]
-        if partners and before.keys() >= {*partners}:
-            was, now = (
-                joint_sha256([hashes[one] for one in partners]) for hashes in (before, after)
-            )
-            if was != now:
-                changed[was] = now
-    return changed
+        if partners and hashes.keys() >= {*partners}:
+            joined.add(joint_sha256([hashes[one] for one in partners]))
+    return joined
 
 
 def _databases(mapping: Mapping) -> list[str]:

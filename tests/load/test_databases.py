@@ -95,27 +95,6 @@ def test_sqlite(load: Load, query: Query, till: sqlite3.Connection) -> None:
     ]
 
 
-def test_only_the_orders_that_changed_since_the_last_night_are_news(
-    load: Load, query: Query, till: sqlite3.Connection
-) -> None:
-    till.execute("update orders set at = '2024-07-02 09:00' where id = 2")
-    till.execute("insert into lines values (2, 'tea', 1, 5, null)")
-    load(SQLITE)
-    for amount, news in ((7, 2), (0.3, 2), (0.3, 0)):
-        till.execute("update lines set price = ? where order_no = 1 and product = 'tea'", [amount])
-        (delivery,) = load(SQLITE)
-        assert (delivery.rows_loaded, delivery.rows_skipped) == (news, 1 if news else 0)
-    assert delivery.notes == ("the content of shop/shop.db/lines was loaded before (load 3)",)
-    till.execute("insert into lines values (2, 'tea', 1, 5, null)")  # one more of the same
-    (delivery,) = load(SQLITE)
-    assert delivery.notes[-1] == "replaces 1 lines of 1 orders from earlier files"
-    assert "2 records are as they were when shop/shop.db/lines was read last" in delivery.notes
-    orders = "select load_id, order_id, count(*) from raw.order_lines group by all order by all"
-    assert query(orders) == [
-        *((1, "1", 2), (1, "2", 1), (2, "1", 2), (3, "1", 2), (4, "2", 2)),
-    ]
-
-
 def test_the_same_rows_add_nothing_in_whatever_order(
     load: Load, query: Query, till: sqlite3.Connection
 ) -> None:

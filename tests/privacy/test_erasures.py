@@ -348,6 +348,42 @@ def test_a_line_that_was_rejected_of_an_older_file_is_nobody_elses(
     assert file.read_text() == newer
 
 
+def test_nor_is_a_line_that_was_rejected_of_an_older_joined_file(
+    connection: duckdb.DuckDBPyConnection, load: Load, shop: Path
+) -> None:
+    landing, path = shop / "landing" / "shop", shop / "sources" / "shop.yml"
+    (landing / "details.csv").write_text("order_id,product,price\n1,tea,3.50\n")
+    heads = landing / "heads.csv"
+    heads.write_text("order_id,customer_id,at\n1,8,2026-01-05\n2,7,Ann Lee,2026-01-06\n")
+    path.write_text(
+        """
+source: shop
+title: Joined
+time_zone: UTC
+reject_limit: 1
+entities:
+  order_lines:
+    files: details.csv
+    join: { files: heads.csv, on: order_id }
+    columns:
+      order_id: order_id
+      ordered_at: at
+      customer_id: customer_id
+      product_id: product
+      quantity: { constant: 1 }
+      unit_price: price
+"""
+    )
+    mapping = load_mapping(path)
+    load(mapping)
+    newer = "order_id,customer_id,at\n1,8,2026-01-05\n3,8,2026-01-07\n"
+    heads.write_text(newer)
+    erasure, rewriting = take_out(connection, mapping, shop, "7")
+    rewriting.put_in_place()
+    assert erasure.rejected_rows == 1
+    assert heads.read_text() == newer
+
+
 def test_files_may_be_left_without_a_record(
     mapping: Mapping, load: Load, forget: Any, shop: Path
 ) -> None:
