@@ -73,6 +73,7 @@ from flows.runs import (
     last_published,
     record_build,
     record_stages,
+    why_it_failed,
 )
 from flows.settings import MiningSettings, RefreshSettings
 from flows.stages import Stage, stage
@@ -84,7 +85,7 @@ from flows.work_file import (
     work_file,
     work_folder,
 )
-from mining.cross_selling import mine_cross_sell_rules
+from mining.cross_selling import MAXIMUM_ITEMSETS, mine_cross_sell_rules
 
 CORE_PATHS = ("seeds", "models/staging", "models/intermediate", "models/core")
 MART_PATHS = ("models/marts",)
@@ -294,7 +295,7 @@ def _keep_what_was_found(warehouse: Path, run_id: str, error: BaseException) -> 
 
 def _record_failure(warehouse: Path, run_id: str, error: BaseException) -> None:
     """Say what failed, where there is still room to say it; the next run finds it "running"."""
-    message = str(error) or type(error).__name__
+    message = why_it_failed(error)
     with suppress(OSError, duckdb.Error):
         keep_trouble(warehouse, Trouble(run_id, message))
         with open_database(work_file(warehouse)) as connection:
@@ -349,7 +350,7 @@ def _run_stages(
         current.rows_out = _count(database, "core.fct_order_lines")
 
     with stage("mine", stages) as current:
-        current.rows_in, current.rows_out = mine(database, settings.mining)
+        current.rows_in, current.rows_out, raised = mine(database, settings.mining)
 
     with open_database(database) as connection:
         as_of_date = _one(connection, "select as_of_date from intermediate.int_as_of_date")
@@ -385,8 +386,10 @@ def _run_stages(
             )
         report_row_counts(stages)
         report_version(run_id, {"as of": as_of_date, "built": mode, "rows": current.rows_out})
-    warnings = [f"{one.name}: {one.failures} rows" for one in results if one.status == "warn"] + [
-        finding.text for finding in findings
+    warnings = [
+        *(f"{one.name}: {one.failures} rows" for one in results if one.status == "warn"),
+        *(finding.text for finding in findings),
+        *((raised,) if raised else ()),
     ]
     return RefreshResult(
         run_id,
@@ -423,8 +426,12 @@ def build_core(project: DbtProject) -> int:
 
 @task(cache_policy=NO_CACHE)
 @hiding_values()
-def mine(database: Path, settings: MiningSettings) -> tuple[int, int]:
-    """Mine the baskets of the core into mining.rules; returns basket items in, rules out."""
+def mine(database: Path, settings: MiningSettings) -> tuple[int, int, str | None]:
+    """Mine the baskets of the core into mining.rules.
+
+    Returns:
+        Basket items in, rules out, and what to say where the minimum support was too low.
+    """
     with open_database(database) as connection:
         # Which basket is which does not matter to a count of baskets: numbers take less memory.
         basket_items = connection.execute(
@@ -443,7 +450,7 @@ def mine(database: Path, settings: MiningSettings) -> tuple[int, int]:
         basket_count = _one(
             connection, "select count(*) from intermediate.int_counted_orders where is_purchase"
         )
-        rules = mine_cross_sell_rules(
+        mined = mine_cross_sell_rules(
             basket_items,
             basket_count,
             item_level=settings.item_level,
@@ -454,11 +461,20 @@ def mine(database: Path, settings: MiningSettings) -> tuple[int, int]:
             maximum_rules=settings.maximum_rules,
             engine=settings.engine,
         )
+        rules = mined.table
         connection.execute("begin")
         connection.execute("delete from mining.rules")
         connection.execute("insert into mining.rules by name select * from rules")
         connection.execute("commit")
-        return basket_items.num_rows, rules.num_rows
+    raised = None
+    if mined.minimum_count > mined.wanted_count:
+        raised = (
+            f"of {settings.item_level} as items, more than {MAXIMUM_ITEMSETS:,} sets stand in "
+            f"{mined.wanted_count:,} baskets (minimum_support = {settings.minimum_support}): rules "
+            f"were looked for in those that stand in {mined.minimum_count:,} or more; set "
+            f"minimum_support = {mined.minimum_count / basket_count:.2g} under [mining]"
+        )
+    return basket_items.num_rows, rules.num_rows, raised
 
 
 @task(cache_policy=NO_CACHE)

@@ -1,13 +1,32 @@
 """Cross-sell rules: from the items of baskets to the table `mining.rules`."""
 
+from typing import Final, NamedTuple
+
 import pyarrow as pa
 
 from mining.baskets import baskets
-from mining.itemsets import Engine, frequent_itemsets
+from mining.itemsets import Engine, TooManyItemsetsError, frequent_itemsets
 from mining.rules import RULES_SCHEMA, association_rules
 from mining.thresholds import Threshold, minimum_count
 
+MAXIMUM_ITEMSETS: Final = 250_000  # beyond, rules are so many that only chance would choose
+
 CROSS_SELL_RULES_SCHEMA = RULES_SCHEMA.insert(2, pa.field("item_level", pa.string()))
+
+
+class CrossSellRules(NamedTuple):
+    """Mined rules.
+
+    Attributes:
+        table: `CROSS_SELL_RULES_SCHEMA`, in the order of `rank`.
+        minimum_count: the baskets that a rule had to stand in.
+        wanted_count: the baskets that the minimum support comes to; where itemsets were too many
+            for it, it was doubled until they were not.
+    """
+
+    table: pa.Table
+    minimum_count: int
+    wanted_count: int
 
 
 def mine_cross_sell_rules(
@@ -21,7 +40,7 @@ def mine_cross_sell_rules(
     maximum_items: int,
     maximum_rules: int,
     engine: Engine = "occurrence_lists",
-) -> pa.Table:
+) -> CrossSellRules:
     """Find the rules worth showing: one item on the right, mirrored and redundant rules once.
 
     Args:
@@ -36,19 +55,27 @@ def mine_cross_sell_rules(
         engine: who searches for the itemsets, see `frequent_itemsets`.
 
     Returns:
-        `CROSS_SELL_RULES_SCHEMA`, in the order of `rank`; empty where nothing passes.
+        The rules; none where nothing passes.
 
     Raises:
         TypeError: for a threshold given as a float.
         ValueError: where a setting lies outside its limits, or `basket_items` has nulls or more
             baskets than `basket_count`.
     """
-    itemsets = frequent_itemsets(
-        baskets(basket_items, basket_count),
-        max(1, minimum_count(minimum_support, basket_count)),
-        maximum_items=maximum_items,
-        engine=engine,
-    )
+    laid_out = baskets(basket_items, basket_count)
+    wanted_count = count = max(1, minimum_count(minimum_support, basket_count))
+    while True:
+        try:
+            itemsets = frequent_itemsets(
+                laid_out,
+                count,
+                maximum_items=maximum_items,
+                maximum_itemsets=MAXIMUM_ITEMSETS,
+                engine=engine,
+            )
+            break
+        except TooManyItemsetsError:
+            count *= 2
     rules = association_rules(
         itemsets,
         basket_count,
@@ -56,6 +83,10 @@ def mine_cross_sell_rules(
         minimum_lift=minimum_lift,
         maximum_rules=maximum_rules,
     )
-    return rules.add_column(
-        2, CROSS_SELL_RULES_SCHEMA.field(2), pa.array([item_level] * len(rules), pa.string())
+    return CrossSellRules(
+        rules.add_column(
+            2, CROSS_SELL_RULES_SCHEMA.field(2), pa.array([item_level] * len(rules), pa.string())
+        ),
+        count,
+        wanted_count,
     )

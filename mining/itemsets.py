@@ -21,11 +21,16 @@ Engine = Literal["occurrence_lists", "mlxtend"]
 ITEMSETS_SCHEMA: Final = pa.schema([("items", pa.list_(pa.string())), ("basket_count", pa.int64())])
 
 
+class TooManyItemsetsError(ValueError):
+    """More itemsets are frequent than anybody could read: the minimum is too low."""
+
+
 def frequent_itemsets(
     baskets: Baskets,
     minimum_count: int,
     *,
     maximum_items: int | None = None,
+    maximum_itemsets: int | None = None,
     engine: Engine = "occurrence_lists",
 ) -> pa.Table:
     """Find every set of items that stands in at least `minimum_count` baskets.
@@ -34,6 +39,7 @@ def frequent_itemsets(
         baskets: from `mining.baskets`.
         minimum_count: from `mining.thresholds.minimum_count`; at least 1.
         maximum_items: items in a set at most; None for no limit.
+        maximum_itemsets: the search is given up where there are more; None for no limit.
         engine: who searches; both find the same. mlxtend takes many times as long, and its memory
             grows with baskets times items.
 
@@ -43,12 +49,15 @@ def frequent_itemsets(
 
     Raises:
         ValueError: where `minimum_count` or `maximum_items` is below 1.
+        TooManyItemsetsError: where there are more than `maximum_itemsets`.
     """
     if minimum_count < 1:
         raise ValueError(f"minimum_count must be at least 1, got {minimum_count}")
     if maximum_items is not None and maximum_items < 1:
         raise ValueError(f"maximum_items must be at least 1, got {maximum_items}")
     contents = baskets.contents
+    limit = NO_LIMIT if maximum_itemsets is None else maximum_itemsets
+    found: ColumnSets | None
     if engine == "mlxtend":
         found = _by_mlxtend(contents, minimum_count, maximum_items)
     else:
@@ -58,6 +67,11 @@ def frequent_itemsets(
             contents.shape[1],
             minimum_count,
             maximum_items or NO_LIMIT,
+            limit,
+        )
+    if found is None or len(found.ends) > limit:
+        raise TooManyItemsetsError(
+            f"more than {limit:,} sets of items stand in {minimum_count:,} baskets or more"
         )
     tables = [_table(columns, row_counts, baskets.items) for columns, row_counts in _by_size(found)]
     return pa.concat_tables(tables) if tables else ITEMSETS_SCHEMA.empty_table()

@@ -44,7 +44,8 @@ def frequent_column_sets(
     column_count: int,
     minimum_count: int,
     maximum_size: int = NO_LIMIT,
-) -> ColumnSets:
+    maximum_sets: int = NO_LIMIT,
+) -> ColumnSets | None:
     """Find every set of columns that at least `minimum_count` rows hold.
 
     Args:
@@ -53,19 +54,20 @@ def frequent_column_sets(
         column_count: columns in all.
         minimum_count: at least 1.
         maximum_size: columns of a set at most, at least 1.
+        maximum_sets: the search is given up where there are more.
 
     Returns:
-        The sets, in an order that depends on nothing but the arguments.
+        The sets, in an order that depends on nothing but the arguments; None where it was given up.
     """
-    return ColumnSets(
-        *_search(
-            np.ascontiguousarray(indptr, dtype=np.int64),
-            np.ascontiguousarray(indices, dtype=np.int32),
-            column_count,
-            minimum_count,
-            maximum_size,
-        )
+    found = _search(
+        np.ascontiguousarray(indptr, dtype=np.int64),
+        np.ascontiguousarray(indices, dtype=np.int32),
+        column_count,
+        minimum_count,
+        maximum_size,
+        maximum_sets,
     )
+    return None if len(found[1]) > maximum_sets else ColumnSets(*found)
 
 
 @njit(cache=True)
@@ -75,6 +77,7 @@ def _search(
     column_count: int,
     minimum_count: int,
     maximum_size: int,
+    maximum_sets: int,
 ) -> Any:
     """Walk the tree of sets with a stack of levels, one for each column of the set extended.
 
@@ -128,7 +131,7 @@ def _search(
         row_counts[set_count] = counts[columns[place]]
         set_count += 1
 
-    while depth >= 0:
+    while depth >= 0 and set_count <= maximum_sets:
         place = next_place[depth]
         if place < 1 or depth + 2 > maximum_size:
             rows_of.pop()

@@ -64,7 +64,7 @@ def test_rules_with_counts_as_sql_counts_them(connection, basket_items):
         minimum_lift="3",
         maximum_items=3,
         maximum_rules=50,
-    ).to_pylist()
+    ).table.to_pylist()
     assert [rule["rank"] for rule in rules] == list(range(1, 51))
     shown = [(*rule["antecedents"], "→", *rule["consequents"]) for rule in rules]
     assert shown[0] == ("SOUR CREAMS", "→", "SHREDDED CHEESE")

@@ -3,6 +3,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from mining import cross_selling
 from mining.cross_selling import CROSS_SELL_RULES_SCHEMA, mine_cross_sell_rules
 from tests.mining.brute_force import table
 
@@ -26,7 +27,7 @@ SETTINGS = {
 def mine(rows=SHOP, basket_count=100, **settings):
     return mine_cross_sell_rules(
         rows, basket_count, item_level="product_type", **(SETTINGS | settings)
-    )
+    ).table
 
 
 def test_the_table_is_that_of_mining_rules():
@@ -88,3 +89,18 @@ def test_clear_errors():
         mine(basket_count=18)
     with pytest.raises(TypeError, match="minimum_confidence must be text or a Decimal"):
         mine(minimum_confidence=0.4)
+
+
+def test_a_support_that_is_too_low_is_doubled_until_itemsets_are_few_enough(monkeypatch):
+    # 20 baskets of tea and milk; every basket has 6 items of its own, which make 63 sets each
+    rows = [(order, item) for order in range(20) for item in ("tea", "milk")]
+    rows += [(order, f"{order} {number}") for order in range(20) for number in range(6)]
+    table = pa.table({"order_id": [str(row[0]) for row in rows], "item": [row[1] for row in rows]})
+    settings = SETTINGS | {"minimum_support": "0.05", "minimum_lift": 0, "maximum_items": 6}
+    monkeypatch.setattr(cross_selling, "MAXIMUM_ITEMSETS", 100)
+    mined = mine_cross_sell_rules(table, 20, item_level="product", **settings)
+    assert (mined.wanted_count, mined.minimum_count) == (1, 2)
+    assert [row["joint_count"] for row in mined.table.to_pylist()] == [20]
+    for engine in ("occurrence_lists", "mlxtend"):
+        again = mine_cross_sell_rules(table, 20, item_level="product", engine=engine, **settings)
+        assert again.table == mined.table
