@@ -91,6 +91,16 @@ def killed_run(run_id: str, began_at: datetime) -> Trouble:
     )
 
 
+def why_it_failed(error: BaseException) -> str:
+    """What people should know of a run that an error ended: the error's words, where it has any."""
+    if isinstance(error, KeyboardInterrupt):
+        return (
+            "it was interrupted (Ctrl-C) and published nothing: the last version stays. Next: "
+            "`regulars refresh` does its work again; a `forget` or `restore` must be called again"
+        )
+    return str(error) or type(error).__name__
+
+
 def _next_id(connection: duckdb.DuckDBPyConnection, now: datetime, after: str | None) -> str:
     row = connection.execute(
         r"""

@@ -56,6 +56,35 @@ def run_flow(settings: "RefreshSettings", console: Console, flow: Callable[[], R
             ) from error
 
 
+def refuse_beside_another(settings: "RefreshSettings", *, is_told: bool) -> None:
+    """See that no other process works on the warehouse: at once, not when Prefect is up.
+
+    The lock is let go again: what comes in between, the flow finds. Where the settings wait for the
+    other to end, nothing happens: Prefect may start meanwhile.
+
+    Args:
+        settings: of the run that is to begin.
+        is_told: whether those whom the settings name are told of a refusal, as the flow does.
+
+    Raises:
+        FlowStoppedError: another process holds the warehouse.
+    """
+    from flows.notices import tell_how_it_went
+    from flows.work_file import RefreshInProgressError, sole_refresh
+
+    if settings.wait_minutes:
+        return
+    try:
+        # That the lock cannot be made is told by what comes next.
+        with suppress(OSError), sole_refresh(settings.warehouse):
+            pass
+    except RefreshInProgressError as error:
+        message = f"{error}, or let this one wait: wait_minutes in regulars.toml"
+        if is_told:
+            tell_how_it_went(settings, "failure", None, message)
+        raise FlowStoppedError(message) from error
+
+
 def tell_of_no_server(
     settings: "RefreshSettings", error: "PrefectServerError", *, is_repeated: bool = True
 ) -> None:

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import shlex
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -43,6 +44,14 @@ AsOf = Annotated[
         metavar="DATE",
     ),
 ]
+
+DEMO_WAREHOUSE = Path("demo/warehouse")  # of `regulars demo`, where no other is named
+
+
+def repeated(config: Path | None, warehouse: Path | None) -> str:
+    """What a proposed command needs to find the same warehouse: " --warehouse demo/warehouse"."""
+    given = (("--config", config), ("--warehouse", warehouse))
+    return "".join(f" {name} {shlex.quote(str(path))}" for name, path in given if path)
 
 
 def day(moment: datetime | None) -> date | None:

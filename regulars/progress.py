@@ -2,6 +2,7 @@
 
 import io
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from logging.handlers import RotatingFileHandler
@@ -127,6 +128,11 @@ def log_to(path: Path) -> Iterator[None]:
         logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
     )
     root = logging.getLogger()
+    # dbt's tracker calls logging.basicConfig when it is imported: where that came before, as by
+    # `regulars restore`, the log would go to the screen as well, between the stages.
+    for_the_screen = [one for one in root.handlers if _writes_to_the_screen(one)]
+    for one in for_the_screen:
+        root.removeHandler(one)
     root.addHandler(handler)
     logging.captureWarnings(True)
     try:
@@ -135,7 +141,14 @@ def log_to(path: Path) -> Iterator[None]:
     finally:
         logging.captureWarnings(False)
         root.removeHandler(handler)
+        for one in for_the_screen:
+            root.addHandler(one)
         handler.close()
+
+
+def _writes_to_the_screen(handler: logging.Handler) -> bool:
+    screens = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+    return isinstance(handler, logging.StreamHandler) and handler.stream in screens
 
 
 def _rows(rows_in: int | None, rows_out: int | None) -> str:

@@ -48,7 +48,14 @@ def open_audit(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     except PermissionError:
         fail(f"{path} is for the refresh's own user only")
     if not is_there:
-        fail("the last refresh found nothing wrong: there is nothing to look at")
+        try:
+            published_file(warehouse)
+        except NothingPublishedError as error:
+            fail(str(error))
+        fail(
+            f"no audit file in {path.parent}: the last refresh found nothing wrong, "
+            "or another warehouse is meant (--warehouse)"
+        )
     with _open_locked(path, ("audit",)) as connection:
         yield connection
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 from rich.console import Console
@@ -14,6 +14,10 @@ from flows.load.loader import Delivery
 from regulars.terminal import count, money, percent, plain_table, visible
 
 _ROWS_SHOWN = 10
+RUNS_NOTE: Final = (
+    "As the published version knows them: when it was written, its own run had not ended (–); runs "
+    "after it, failed or with nothing new, come with the next version."
+)
 
 
 def currency(connection: duckdb.DuckDBPyConnection) -> str:
@@ -203,6 +207,7 @@ def failed_tests(audit: Audit) -> Table:
         table.add_row(
             *map(visible, (name, test.model)), count(test.failing_rows), test.rows_table or "–"
         )
+    _count_the_rest(table, len(audit.failed_tests))
     return table
 
 
@@ -212,11 +217,18 @@ def findings(audit: Audit) -> Table:
     stops_first = sorted(audit.findings, key=lambda finding: finding[0] != "stop")
     for severity, text in stops_first[:_ROWS_SHOWN]:
         table.add_row(severity, visible(text))
+    _count_the_rest(table, len(audit.findings))
     return table
 
 
+def _count_the_rest(table: Table, number: int) -> None:
+    """Say in a last row how many of `number` are not shown."""
+    if number > _ROWS_SHOWN:
+        table.add_row(f"{number - _ROWS_SHOWN} more", style="dim")
+
+
 def runs(connection: duckdb.DuckDBPyConnection) -> Table:
-    """The last runs up to the published one, newest first; that one was not finished when built."""
+    """The last runs up to the published one, newest first; `RUNS_NOTE` says what it cannot show."""
     names = ["seconds", "rows read", "rows loaded"]
     table = plain_table("Runs (UTC)", "status", "as of", *names, numbers=names)
     rows = connection.execute(

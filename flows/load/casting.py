@@ -4,6 +4,7 @@ Text that a type cannot hold gives null, never an error, and a `Fault` tells suc
 empty value. Everything is SQL over whole columns; nothing runs row by row in Python.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -327,6 +328,20 @@ def _plain_number(text: str, file_format: FileFormat) -> str:
     if decimal == ",":
         number = f"case when not contains({number}, '.') then replace({number}, ',', '.') end"
     return number
+
+
+def number_marks(sample: Sequence[str]) -> tuple[str | None, str | None]:
+    """Return decimal comma and grouping character where numbers show them beyond doubt.
+
+    "1,234" alone may be either; "1.234,5" and "0,75" are decimal commas, "1,234.5" groups.
+    """
+    has_comma = any(re.fullmatch(r"-?(\d+|\d{1,3}(\.\d{3})+),(\d{1,2}|\d{4,})", n) for n in sample)
+    has_point = any(re.fullmatch(r"-?(\d+|\d{1,3}(,\d{3})+)\.(\d{1,2}|\d{4,})", n) for n in sample)
+    if has_comma == has_point:
+        return None, None
+    mark = "." if has_comma else ","
+    is_grouped = any(mark in number for number in sample)
+    return "," if has_comma else None, mark if is_grouped else None
 
 
 def _read_time(text: str, kind: str, formats: tuple[str, ...], zone: str) -> str:

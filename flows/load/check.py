@@ -14,9 +14,10 @@ from flows.load.loader import (
     LoadError,
     TooManyRejectedRows,
     hold_to_reject_limit,
+    is_over_reject_limit,
     run_load,
 )
-from flows.load.mapping import EntityMapping, Mapping
+from flows.load.mapping import Mapping
 from flows.load.raw_tables import create_raw_tables
 
 _REASONS_SHOWN: Final = 10
@@ -53,12 +54,15 @@ class CheckReport:
         deliveries: as they would load, by entity and file.
         rejections: the commonest of each entity, most rows first.
         problems: what would stop the load; empty if it would go through.
+        refused_alone: of each file that would be refused if it came alone, and is not among the
+            problems, why.
     """
 
     source: str
     deliveries: tuple[Delivery, ...]
     rejections: tuple[Rejection, ...]
     problems: tuple[str, ...]
+    refused_alone: tuple[str, ...] = ()
 
     @property
     def would_load(self) -> bool:
@@ -70,7 +74,8 @@ def check_source(mapping: Mapping, landing: Path) -> CheckReport:
     """Load a source into a database that is thrown away, entity by entity, and report.
 
     A problem with one entity does not hide those of the others. What earlier loads hold is not
-    looked at: every file counts as new.
+    looked at: every file counts as new. A refresh knows some of them already and judges the others
+    without them, so each file is judged by itself too.
 
     Args:
         mapping: the source.
@@ -79,6 +84,7 @@ def check_source(mapping: Mapping, landing: Path) -> CheckReport:
     deliveries: list[Delivery] = []
     rejections: list[Rejection] = []
     problems: list[str] = []
+    refused_alone: list[str] = []
 
     def judge(
         connection: duckdb.DuckDBPyConnection, _: Mapping, name: str, loaded: list[Delivery]
@@ -89,6 +95,15 @@ def check_source(mapping: Mapping, landing: Path) -> CheckReport:
             hold_to_reject_limit(connection, mapping, name, loaded)
         except TooManyRejectedRows as error:
             problems.append(str(error))
+            return
+        # What is refused together is told of already.
+        refused_alone.extend(
+            f"{one.source_file} would be refused if it came alone: {one.rows_rejected:,} of "
+            f"{one.records_read:,} records rejected, more than the limit of "
+            f"{mapping.reject_limit:.2%}"
+            for one in loaded
+            if one.is_new and is_over_reject_limit(mapping, [one])
+        )
 
     # A file rather than memory, so that a large source does not fill it.
     with (
@@ -97,10 +112,9 @@ def check_source(mapping: Mapping, landing: Path) -> CheckReport:
     ):
         connection.execute("set TimeZone = 'UTC'")
         create_raw_tables(connection)
-        for name, entity in mapping.entities.items():
-            alone = _only(mapping, name, entity)
+        for name in mapping.entities:
             try:
-                run_load(connection, alone, landing, "check", datetime.now(UTC), judge)
+                run_load(connection, mapping.only(name), landing, "check", datetime.now(UTC), judge)
             except LoadError as error:
                 problems.append(_in_full(error))
     # Numbers of loads that never happened mean nothing.
@@ -109,6 +123,7 @@ def check_source(mapping: Mapping, landing: Path) -> CheckReport:
         tuple(replace(delivery, load_id=0) for delivery in deliveries),
         tuple(rejections),
         tuple(problems),
+        tuple(refused_alone),
     )
 
 
@@ -117,12 +132,6 @@ def _in_full(error: LoadError) -> str:
     if isinstance(error.__cause__, HeaderInDoubtError):
         return f"{error} (in the place of the header: {error.__cause__.in_its_place})"
     return str(error)
-
-
-def _only(mapping: Mapping, name: str, entity: EntityMapping) -> Mapping:
-    alone = mapping.model_copy(update={"entities": {name: entity}})
-    alone._file = mapping.file
-    return alone
 
 
 def _rejections(

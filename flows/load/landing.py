@@ -1,7 +1,8 @@
 """The files of a source's landing folder: those a mapping names, and none outside of it."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal, NamedTuple, Self
 
@@ -25,6 +26,7 @@ _TYPES: Final[dict[str, tuple[FileType, str]]] = {
 }
 # Endings under which programs write a file before they give it its name.
 _UNFINISHED: Final = (".part", ".partial", ".filepart", ".crdownload", ".tmp", ".temp", ".swp")
+_NEAR: Final = 0.75  # how alike names are that may be one mistyped; 1: equal
 UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _UTF32_MARKS: Final = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
 _ZIP: Final = b"PK\x03\x04"
@@ -72,7 +74,7 @@ def find_files(landing: Path, source: str, patterns: Iterable[str]) -> list[Path
             raise LandingError(f"'{pattern}' is not a path inside {root}")
         for path in root.glob(pattern) if pattern not in ("", ".") else [root]:
             found.update(path.iterdir() if path.is_dir() else [path])
-    files = [path for path in found if path.is_file() and not _is_passed_over(path)]
+    files = [path for path in found if path.is_file() and not is_passed_over(path)]
     for path in files:
         if not _is_text_name(path.name):
             raise LandingError(f"the name of a file in {root} is no text: {path.name!r}")
@@ -89,12 +91,22 @@ def _is_text_name(name: str) -> bool:
         return False
 
 
-def _is_passed_over(path: Path) -> bool:
+def is_passed_over(path: Path) -> bool:
+    """Tell by its name whether a file is hidden, a lock of Excel's, or still being written."""
     return path.name.startswith((".", "~$")) or path.suffix.lower() in _UNFINISHED
 
 
-def explain_missing(landing: Path, source: str, patterns: Sequence[str]) -> str:
-    """Say what stands in the landing folder instead of the files expected."""
+def explain_missing(
+    landing: Path, source: str, patterns: Sequence[str], taken: Collection[Path] = ()
+) -> str:
+    """Say what stands in the landing folder instead of the files expected.
+
+    Args:
+        landing: the folder that holds one folder for each source.
+        source: the source.
+        patterns: none of which matches a file.
+        taken: files that the mapping reads as something else: none of them can be meant.
+    """
     root = landing / source
     if not root.is_dir():
         others = sorted(path.name for path in landing.glob("*") if path.is_dir())
@@ -102,9 +114,23 @@ def explain_missing(landing: Path, source: str, patterns: Sequence[str]) -> str:
         return f"the landing folder {root} does not exist.{close}"
     names = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
     shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-    close = next((text for p in patterns if (text := did_you_mean(p, names))), "")
+    read_already = {path.relative_to(root).as_posix() for path in taken}
+    close = _nearest_file(patterns, [name for name in names if name not in read_already])
     wanted = " or ".join(patterns)
     return f"no file matches {wanted} in {root}; found there: {shown or 'nothing'}.{close}"
+
+
+def _nearest_file(patterns: Iterable[str], names: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the file named nearest to a pattern, or nothing.
+
+    Folders and endings are left aside, or every file would be like every other of its type.
+    """
+    by_stem = {PurePosixPath(name).stem.casefold(): name for name in names}
+    for pattern in patterns:
+        stem = PurePosixPath(pattern).stem.strip("*?").casefold()
+        if close := get_close_matches(stem, by_stem, n=1, cutoff=_NEAR):
+            return f" Did you mean '{by_stem[close[0]]}'?"
+    return ""
 
 
 def file_type(path: Path, file_format: FileFormat) -> tuple[FileType, str]:

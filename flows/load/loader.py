@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from flows.database_errors import without_values
+from flows.load.casting import number_marks
 from flows.load.contract import COMPUTED_COLUMNS, ENTITIES, MEMBER_ENTITIES
 from flows.load.databases import read_tables
 from flows.load.earlier_loads import EarlierLoads, Loaded
@@ -34,6 +35,7 @@ from flows.load.landing import (
 from flows.load.lost_files import judge_lost_files
 from flows.load.mapping import EntityMapping, Join, Mapping, Table, reading_sha256
 from flows.load.reading import Reading, Workspace, read_file
+from flows.load.unread_files import patterns_of
 from flows.privacy.erasures import withhold_erased
 from flows.sql_text import quote_text
 
@@ -187,6 +189,7 @@ class _Origins:
     def __init__(
         self, mapping: Mapping, landing: Path, workspace: Workspace, hashes: FileHashes
     ) -> None:
+        self._mapping = mapping
         self._source = mapping.source
         self._landing = landing
         self._hashes = hashes
@@ -215,7 +218,11 @@ class _Origins:
 
     def explain_missing(self, part: EntityMapping | Join) -> str:
         """Say what stands there instead of the files of a part."""
-        return explain_missing(self._landing, self._source, part.files)
+        try:
+            taken = find_files(self._landing, self._source, patterns_of(self._mapping.whole))
+        except LandingError:  # of another part, which will say so
+            taken = []
+        return explain_missing(self._landing, self._source, part.files, taken)
 
     def sha256(self, origin: _Origin) -> str:
         """Return the hash of what an origin holds."""
@@ -289,7 +296,10 @@ def _load_entity(
         if not files:
             if entity.optional:
                 return []
-            raise LandingError(origins.explain_missing(entity))
+            missing = origins.explain_missing(entity)
+            if name != "order_lines":
+                missing += " If this list is not always delivered: `optional: true` in the mapping"
+            raise LandingError(missing)
         joined = [origins.of(join) for join in entity.join]
         for join, found in zip(entity.join, joined, strict=True):
             if not found:
@@ -577,17 +587,37 @@ def _replaced(
             from packed
         )
 
-        select load_id, sum(earlier.lines), count(distinct order_id)
+        select
+            successions.load_id,
+            sum(earlier.lines),
+            count(distinct order_id),
+            list(distinct replaced.source_file),
+            any_value(own.source_file)
         from successions
-        where load_id in (select unnest($load_ids)) and version > earlier
-        group by load_id
+        left join raw.loads as replaced on replaced.load_id = earlier.load_id
+        left join raw.loads as own on own.load_id = successions.load_id
+        where successions.load_id in (select unnest($load_ids)) and version > earlier
+        group by successions.load_id
         """,
         {"source": mapping.source, "load_ids": list(load_ids)},
     ).fetchall()
     return {
-        load_id: f"replaces {lines:,} lines of {orders:,} orders from earlier files"
-        for load_id, lines, orders in rows
+        load_id: f"replaces {_counted(lines, 'line')} of {_counted(orders, 'order')} from "
+        + _which_files(files, own)
+        for load_id, lines, orders, files, own in rows
     }
+
+
+def _which_files(replaced: Sequence[str], own: str) -> str:
+    """Name the file whose lines are replaced, where it is one."""
+    if len(replaced) != 1:
+        return "earlier files"
+    return "what it held before" if replaced[0] == own else replaced[0]
+
+
+def _counted(number: int, noun: str) -> str:
+    """Write a number of things: 1 line, 2 lines."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _load_file(
@@ -778,10 +808,10 @@ def hold_to_reject_limit(
         TooManyRejectedRows: names the worst column, with the first line at fault.
     """
     new = [delivery for delivery in deliveries if delivery.is_new]
+    if not is_over_reject_limit(mapping, new):
+        return
     records = sum(delivery.records_read for delivery in new)
     rejected = sum(delivery.rows_rejected for delivery in new)
-    if rejected <= mapping.reject_limit * records:
-        return
     worst = connection.execute(
         "select column_name, count(*) as rows, arg_min(source_file, (load_id, source_line)), "
         "arg_min(source_line, (load_id, source_line)), arg_min(reason, (load_id, source_line)) "
@@ -798,7 +828,40 @@ def hold_to_reject_limit(
         f"{at_fault} with {rows:,}, first in {file}, line {line}: {reason}. "
         f"Nothing of {mapping.source} was loaded. "
         "Mend the file or the mapping, or raise its reject_limit."
+        + _format_to_try(connection, name, column, [delivery.load_id for delivery in new])
     )
+
+
+def is_over_reject_limit(mapping: Mapping, deliveries: Sequence[Delivery]) -> bool:
+    """Tell whether deliveries of one entity together hold too many rejected records."""
+    rejected = sum(delivery.rows_rejected for delivery in deliveries)
+    return rejected > mapping.reject_limit * sum(delivery.records_read for delivery in deliveries)
+
+
+def _format_to_try(
+    connection: duckdb.DuckDBPyConnection, entity: str, column: str | None, load_ids: list[int]
+) -> str:
+    """Propose the marks of numbers that most values at fault in a column show; quotes none."""
+    rows = connection.execute(
+        "select regexp_extract(detail, $read, 1) from raw.rejected_rows "
+        "where load_id in (select unnest($load_ids)) and column_name = $column "
+        "order by load_id, source_line limit 1000",
+        {
+            "read": "^cannot read '(.*)' as (?:an? )?(?:DECIMAL|INTEGER)",
+            "load_ids": load_ids,
+            "column": column,
+        },
+    ).fetchall()
+    values = [value for (value,) in rows if value]
+    if 2 * sum("," in value for value in values) <= len(rows):
+        return ""
+    decimal, thousands = number_marks(values)
+    if decimal is None and thousands is None:
+        return ""
+    what = "A decimal comma?" if decimal else "A comma that groups thousands?"
+    marks = {"decimal": decimal, "thousands": thousands}
+    stated = ", ".join(f'{key}: "{mark}"' for key, mark in marks.items() if mark)
+    return f" {what} `format: {{{stated}}}` for {entity} in the mapping reads it."
 
 
 def _write_statement(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:

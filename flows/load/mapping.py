@@ -20,6 +20,7 @@ from zoneinfo import available_timezones
 import duckdb
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -30,6 +31,7 @@ from pydantic import (
 )
 
 from flows.load.contract import COMPUTED_COLUMNS, ENTITIES, MEMBER_ENTITIES, TIME, Entity
+from flows.load.currencies import check_currency
 
 BY_NAME: Final = "by_name"
 MAXIMUM_FACTORS: Final = 3
@@ -43,6 +45,11 @@ LISTED_ENTITIES: Final = (
 )
 MAXIMUM_NODES: Final = 100_000  # of a mapping's YAML
 MAXIMUM_BYTES: Final = 2**20  # of its file
+_MISPLACED: Final = (
+    "mapping values are not allowed",
+    "expected <block end>",
+    "could not find expected ':'",
+)
 
 SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -390,7 +397,7 @@ class Mapping(_Strict):
     title: str
     time_zone: str
     timestamps_in: str | None = None
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+    currency: Annotated[str, AfterValidator(check_currency)] | None = None
     delivers: Literal["orders", "lines"] = "orders"
     has_complete_history: bool = False
     are_zero_orders_purchases: bool = False
@@ -401,6 +408,19 @@ class Mapping(_Strict):
     entities: dict[str, EntityMapping]
 
     _file: Path | None = PrivateAttr(default=None)
+    _whole: "Mapping | None" = PrivateAttr(default=None)
+
+    def only(self, entity: str) -> "Mapping":
+        """Return the mapping with one of its entities; it still knows the whole that it is of."""
+        alone = self.model_copy(update={"entities": {entity: self.entities[entity]}})
+        alone._file = self._file
+        alone._whole = self.whole
+        return alone
+
+    @property
+    def whole(self) -> "Mapping":
+        """The mapping as its file states it, with all entities."""
+        return self._whole or self
 
     @property
     def file(self) -> Path | None:
@@ -638,17 +658,19 @@ def load_mapping(path: Path) -> Mapping:
         MappingError: the file is missing, is not YAML, or breaks the format or the contract; the
             message lists every problem with the key where it stands.
     """
+    text = ""
     try:
         if path.stat().st_size > MAXIMUM_BYTES:
             raise MappingError(f"Mapping {path}: is larger than {MAXIMUM_BYTES:,} bytes.")
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = None if node is None else _plain_data(node, iter(range(MAXIMUM_NODES)))
     except OSError as error:
         raise MappingError(f"Mapping {path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise MappingError(f"Mapping {path}: is not UTF-8 text ({error}).") from error
     except yaml.YAMLError as error:
-        raise MappingError(f"Mapping {path}: is not YAML: {error}") from error
+        raise MappingError(f"Mapping {path}{_what_is_no_yaml(error, text)}") from error
     except RecursionError as error:
         raise MappingError(f"Mapping {path}: is nested too deep, or refers to itself.") from error
     if not isinstance(data, dict):
@@ -662,6 +684,30 @@ def load_mapping(path: Path) -> Mapping:
         raise MappingError(f"Mapping {path}:\n{_explain(error)}") from error
     mapping._file = path
     return mapping
+
+
+def _what_is_no_yaml(error: yaml.YAMLError, text: str) -> str:
+    """Say where in a mapping's text it stops to be YAML, and why, with the line itself."""
+    if isinstance(error, yaml.reader.ReaderError):  # a character that YAML forbids
+        return f", line {text.count(chr(10), 0, error.position) + 1}: is not YAML: {error.reason}."
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    if not isinstance(error, yaml.MarkedYAMLError) or mark is None:
+        return f": is not YAML: {error}"
+    problem = str(error.problem)
+    if error.context:
+        begun = error.context_mark.line + 1 if error.context_mark else mark.line + 1
+        where = f", begun in line {begun}" if begun != mark.line + 1 else ""
+        problem += f" ({error.context}{where})"
+    # PyYAML speaks of its own blocks; what people did is nearly always one of two things.
+    if problem.startswith(_MISPLACED):
+        problem += (
+            "; is this line, or the one before, indented too far or too little, or does a text "
+            "with `: ` lack its quotes?"
+        )
+    return (
+        f", line {mark.line + 1}, column {mark.column + 1}: is not YAML: {problem}\n"
+        f"{mark.get_snippet(indent=2) or ''}"
+    ).rstrip()
 
 
 def _explain(error: ValidationError) -> str:

@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from fnmatch import fnmatchcase
+from glob import escape
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
+from flows.load.casting import number_marks
 from flows.load.contract import COMPUTED_COLUMNS, ENTITIES, TIME
 from flows.load.landing import UTF16_MARKS, LandingError, file_type
 from flows.load.mapping import FileFormat
@@ -208,15 +211,23 @@ def suggest_mapping(name: str, files: Sequence[Path]) -> str:
         "",
         "entities:",
     ]
+    used = [sketch for sketch, _ in entities.values()]
+    patterns = {sketch.path: _pattern(sketch, used, sketches) for sketch in sketches}
     order = sorted(
         entities, key=lambda entity: (entity != "order_lines", list(ENTITIES).index(entity))
     )
     for entity in order:
         sketch, matched = entities[entity]
-        lines += _write_entity(entity, sketch, matched, unused)
+        lines += _write_entity(entity, sketch, matched, unused, patterns, f"landing/{source}")
         if entity != "order_lines" and sketch is lines_file:
             key = ENTITIES[entity].key[0]
             lines[-1:] = [f"    skip_rows_without: [{key}]", "    one_row_per_key: true", ""]
+    taken = [pattern for one in used if (pattern := patterns[one.path])]
+    unused = [
+        sketch
+        for sketch in unused
+        if not any(fnmatchcase(sketch.path.name, pattern) for pattern in taken)
+    ]
     lines += [f"# not used: {sketch.path.name} ({', '.join(sketch.columns)})" for sketch in unused]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -356,10 +367,32 @@ def _recognise(sketch: _Sketch) -> str | None:
 
 
 def _write_entity(
-    entity: str, sketch: _Sketch, matched: Dictionary[str, str], unused: list[_Sketch]
+    entity: str,
+    sketch: _Sketch,
+    matched: Dictionary[str, str],
+    unused: list[_Sketch],
+    patterns: Dictionary[Path, str | None],
+    folder: str,
 ) -> list[str]:
+    """Write one entity.
+
+    Args:
+        entity: its name.
+        sketch: its file.
+        matched: contract column to the file's.
+        unused: files that no entity has; one joined to it is taken out.
+        patterns: of each file the pattern that takes later ones too; None where there is none.
+        folder: where the source's files will lie, as to be shown.
+    """
     contract = ENTITIES[entity]
-    lines = [f"  {entity}:", f"    files: {_scalar(sketch.path.name)}{_next_files(sketch.path)}"]
+    pattern = patterns[sketch.path]
+    lines = [
+        f"  {entity}:",
+        f"    files: {_text(pattern)} # GUESS: which files of {folder} are these; later ones too"
+        if pattern
+        else f"    files: {_scalar(escape(sketch.path.name))} # GUESS: this file alone; name later "
+        "ones here, or give a pattern such as orders_*.csv",
+    ]
     needed = [name for name in (*contract.key, *contract.required) if name != "line_number"]
     matched = dict(matched)
     samples = dict(sketch.columns)
@@ -368,9 +401,10 @@ def _write_entity(
         header, ours, theirs = joined
         unused.remove(header)
         on = _scalar(ours) if ours == theirs else f"{{{_scalar(ours)}: {_scalar(theirs)}}}"
+        joined_files = patterns[header.path] or escape(header.path.name)
         file_format = _write_format(header, entity)
         extra = f", format: {file_format}" if file_format else ""
-        lines.append(f"    join: {{files: {_scalar(header.path.name)}, on: {on}{extra}}} # GUESS")
+        lines.append(f"    join: {{files: {_text(joined_files)}, on: {on}{extra}}} # GUESS")
         for column, name in _match(entity, header).items():
             if name != theirs and name not in samples:
                 matched.setdefault(column, name)
@@ -394,12 +428,25 @@ def _write_entity(
     return [*lines, ""]
 
 
-def _next_files(path: Path) -> str:
-    """Propose a pattern, as a comment, for a file that is one of a series."""
-    pattern = re.sub(r"\d+([-_.]?\d+)*", "*", path.stem)
-    if pattern == path.stem:
-        return ""
-    return f" # or {json.dumps(pattern + path.suffix, ensure_ascii=False)}, with those to come"
+def _pattern(sketch: _Sketch, used: Sequence[_Sketch], sketches: Sequence[_Sketch]) -> str | None:
+    """Propose a pattern that takes a file and those to come of its series.
+
+    None where it would take a file of other columns, or one that is something else; or where a
+    name of digits leaves nothing to know the series by.
+    """
+    path = sketch.path
+    begin = re.split(r"\d+(?:[-_.]?\d+)*", path.stem)
+    pattern = "*".join(map(escape, begin)) if len(begin) > 1 else f"{escape(path.stem)}*"
+    pattern += escape(path.suffix)
+    if not any(begin):
+        return None
+    others = [
+        other for other in sketches if other is not sketch and fnmatchcase(other.path.name, pattern)
+    ]
+    is_alone = all(
+        list(other.columns) == list(sketch.columns) and other not in used for other in others
+    )
+    return pattern if is_alone else None
 
 
 def _find_header_file(
@@ -434,24 +481,10 @@ def _write_format(sketch: _Sketch, entity: str) -> str:
         if ENTITIES[entity].columns[column].startswith(("DECIMAL", "INTEGER"))
         for text in sketch.columns[name]
     ]
-    decimal, thousands = _number_marks(numbers)
+    decimal, thousands = number_marks(numbers)
     parts += [f"decimal: {_text(decimal)}"] if decimal else []
     parts += [f"thousands: {_text(thousands)}"] if thousands else []
     return f"{{{', '.join(parts)}}}" if parts else ""
-
-
-def _number_marks(sample: Sequence[str]) -> tuple[str | None, str | None]:
-    """Return decimal comma and grouping character where numbers show them beyond doubt.
-
-    "1,234" alone may be either; "1.234,5" and "0,75" are decimal commas, "1,234.5" groups.
-    """
-    has_comma = any(re.fullmatch(r"-?(\d+|\d{1,3}(\.\d{3})+),(\d{1,2}|\d{4,})", n) for n in sample)
-    has_point = any(re.fullmatch(r"-?(\d+|\d{1,3}(,\d{3})+)\.(\d{1,2}|\d{4,})", n) for n in sample)
-    if has_comma == has_point:
-        return None, None
-    mark = "." if has_comma else ","
-    is_grouped = any(mark in number for number in sample)
-    return "," if has_comma else None, mark if is_grouped else None
 
 
 def _write_column(

@@ -29,10 +29,11 @@ from flows.privacy.erasures import (
     erasure_key,
     names_in_rejected_rows,
 )
-from flows.privacy.interrupted import is_forgotten, unfinished_plans
+from flows.privacy.interrupted import unfinished_plans
 from flows.privacy.journal import ErasurePlan, combined, read_journal, write_journal
 from flows.privacy.landing_files import LandingChangedError, Rewriting, rewrite_landing
 from flows.privacy.look_ups import forget_look_ups, this_user
+from flows.privacy.source_ids import ForgetError, UnknownCustomerError, source_ids
 from flows.privacy.traits import is_distinct, traits_of
 from flows.project import project_folder
 from flows.publish.bi_file import PublishError
@@ -48,14 +49,6 @@ from flows.runs import last_published
 from flows.settings import RefreshSettings
 from flows.upgrade import undo_interrupted_0_1, upgrade
 from flows.work_file import make_private, open_database, sole_refresh, work_file, work_folder
-
-
-class ForgetError(Exception):
-    """People cannot be forgotten; the message says why and what to do."""
-
-
-class UnknownCustomerError(ForgetError):
-    """Nothing is held of one of these customers; nothing was changed."""
 
 
 @dataclass
@@ -120,7 +113,7 @@ def _forget(settings: RefreshSettings, warehouse: Path, customers: Sequence[str]
             raise UnknownCustomerError(f"there is no warehouse in {warehouse} yet")
         with open_database(work_file(warehouse)) as connection:
             upgrade(connection)
-            held, forgotten = _source_ids(connection, customers)
+            held, forgotten = source_ids(connection, customers)
             try:
                 unfinished = unfinished_plans(connection, warehouse, landing)
             except ValueError as error:
@@ -262,62 +255,6 @@ def _newest_version(connection: duckdb.DuckDBPyConnection) -> str:
     if published is None:
         raise ForgetError("nothing is published: run `regulars refresh`, then call it again")
     return published[0]
-
-
-def _source_ids(
-    connection: duckdb.DuckDBPyConnection, customers: Sequence[str]
-) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Return the ids that golden ids stand for, by source: those held, and those forgotten before.
-
-    Raises:
-        UnknownCustomerError: nothing is held of one of them, nor was ever.
-    """
-    held: dict[str, list[str]] = {}
-    forgotten: dict[str, list[str]] = {}
-    for customer in dict.fromkeys(customers):
-        source, separator, own = customer.partition(":")
-        found = {(source, own)} if separator and own and own != ERASED else set()
-        if _has_identities(connection):
-            found |= set(
-                connection.execute(
-                    "select source, source_customer_id from intermediate.int_customer_identities "
-                    "where customer_id = ?",
-                    [customer],
-                ).fetchall()
-            )
-        is_known = False
-        for source, own in sorted(found):
-            for where, ids in ((_is_held, held), (is_forgotten, forgotten)):
-                if where(connection, source, own):
-                    is_known = True
-                    ids.setdefault(source, []).append(own)
-                    break
-        if not is_known:
-            raise UnknownCustomerError(
-                f"nothing is held of '{customer}': expected a customer_id such as shop:17, as the "
-                "tables have it"
-            )
-    return held, forgotten
-
-
-def _has_identities(connection: duckdb.DuckDBPyConnection) -> bool:
-    found = connection.execute(
-        "select 1 from information_schema.tables "
-        "where table_schema = 'intermediate' and table_name = 'int_customer_identities'"
-    ).fetchone()
-    return found is not None
-
-
-def _is_held(connection: duckdb.DuckDBPyConnection, source: str, customer_id: str) -> bool:
-    for entity in ENTITIES.values():
-        if "customer_id" in entity.columns:
-            held = connection.execute(
-                f"select 1 from raw.{entity.name} where source = ? and customer_id = ? limit 1",
-                [source, customer_id],
-            ).fetchone()
-            if held is not None:
-                return True
-    return bool(names_in_rejected_rows(connection, source, [customer_id], []))
 
 
 def _mappings(settings: RefreshSettings, sources: Sequence[str]) -> dict[str, Mapping]:

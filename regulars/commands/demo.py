@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
+from regulars import options
 from regulars.commands.refresh import run_refresh
 from regulars.terminal import fail, screen, shown
 
@@ -21,7 +22,7 @@ def demo(
     ] = Path("demo/landing"),
     warehouse: Annotated[
         Path, typer.Option(help="Folder to build and publish in.", file_okay=False, metavar="DIR")
-    ] = Path("demo/warehouse"),
+    ] = options.DEMO_WAREHOUSE,
 ) -> None:
     """Try it: a real grocer's year (The Complete Journey), from files to marts.
 

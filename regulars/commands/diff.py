@@ -3,6 +3,7 @@
 import csv
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ from regulars.terminal import (
     fail,
     json_text,
     plain_table,
+    program,
     screen,
     unfolded,
     visible,
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from flows.publish.differences import RowDifference, TableDifference
 
 _COLUMNS_SHOWN = 3
+# Says by which columns the rows of the others are told apart: no table for readers, and not counted
+# by `refresh` and `versions` either.
+_KEYS = ("reference", "table_keys")
 
 
 def diff(
@@ -69,8 +74,16 @@ def diff(
     settings = load_or_fail(config, {"warehouse": warehouse})
     try:
         a, b = (resolved_version(settings.warehouse, one) for one in (before, after))
-        compared = differences(settings.warehouse, a, b, table=table, rows=rows)
-    except (UnknownVersionError, ValueError, duckdb.Error) as error:
+        compared = [
+            one
+            for one in differences(settings.warehouse, a, b, table=table, rows=rows)
+            if table is not None or (one.schema, one.table) != _KEYS
+        ]
+    except UnknownVersionError as error:
+        fail(f"{error}.\n{_next(settings.warehouse, options.repeated(config, warehouse))}")
+    except ValueError as error:
+        fail(f"{error}.\nNext: `{program()} diff` without --table lists those that differ.")
+    except duckdb.Error as error:
         fail(str(error))
     if output_format is Format.json:
         sys.stdout.write(_json(a, b, compared))
@@ -78,6 +91,15 @@ def diff(
         _write_csv(compared)
     else:
         _write_table(screen(), a, b, compared)
+
+
+def _next(warehouse: Path, repeated: str) -> str:
+    """What to type where a version is not there."""
+    from flows.publish.versions import versions
+
+    if not versions(warehouse):
+        return f"Next: `{program()} refresh{repeated}` publishes the first."
+    return f"Next: `{program()} versions{repeated}` says which is which."
 
 
 def _write_table(

@@ -1,5 +1,6 @@
 """`regulars forget`: remove people for good."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from regulars import options
-from regulars.flow_run import FlowStoppedError, run_flow
+from regulars.flow_run import FlowStoppedError, refuse_beside_another, run_flow
 from regulars.terminal import count, fail, plain_table, screen, shown, visible
 
 if TYPE_CHECKING:
@@ -60,17 +61,24 @@ def _forget(settings: "RefreshSettings", customers: list[str]) -> "Erasure":
 
     def flow() -> "Erasure":
         # Not before the server is up.
-        from flows.privacy.forget import ForgetError, forget
-        from flows.work_file import RefreshInProgressError
+        from flows.privacy.forget import forget
+        from flows.privacy.source_ids import ForgetError
 
         try:
             return forget(settings, customers)
         except (ForgetError, RefreshInProgressError) as error:
             raise FlowStoppedError(str(error)) from error
 
+    from flows.privacy.source_ids import UnknownCustomerError, refuse_unknown
+    from flows.work_file import RefreshInProgressError
+
     try:
+        refuse_beside_another(settings, is_told=False)
+        # Another process that came in between: the flow waits for it, and looks itself.
+        with suppress(RefreshInProgressError):
+            refuse_unknown(settings.warehouse, customers)
         return run_flow(settings, Console(stderr=True, highlight=False), flow)
-    except FlowStoppedError as error:
+    except (FlowStoppedError, UnknownCustomerError) as error:
         fail(str(error))
 
 

@@ -120,12 +120,20 @@ def _show_person(customer: str, held: "list[Holding]") -> None:
     for one in held:
         if one.rows:
             tables.add_row(
-                one.table, count(len(one.rows)), Text(re.split(r"[.,:;(]", one.meaning)[0])
+                one.table, count(len(one.rows)), Text(visible(first_sentence(one.meaning)))
             )
+    console.print()
     console.print(tables)
     orders = next((one.rows for one in held if one.table == "core.fct_orders"), [])
     if orders:
+        console.print()
         console.print(_newest_orders(orders))
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a description, on one line: "RFM by definitions.md (R6): recency."."""
+    one_line = " ".join(text.split())
+    return re.split(r"(?<=[.!?]) (?=[A-Z`])", one_line, maxsplit=1)[0]
 
 
 def _newest_orders(orders: list[dict[str, Any]]) -> Any:

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from regulars import options
+from regulars import landing_notes, options
 from regulars.commands.source import known_file
 from regulars.commands.status import megabytes
-from regulars.flow_run import FlowStoppedError, run_flow
+from regulars.flow_run import FlowStoppedError, refuse_beside_another, run_flow
 from regulars.terminal import count, fail, plain_table, program, screen, shown
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ def refresh(
             "accept": accept or None,
         },
     )
-    repeated = f" --config {config}" if config else ""
-    repeated += f" --warehouse {warehouse}" if warehouse else ""
-    run_refresh(settings, repeated)
+    run_refresh(settings, options.repeated(config, warehouse))
 
 
 def run_refresh(settings: "RefreshSettings", repeated_options: str) -> None:
@@ -94,6 +92,7 @@ def run_refresh(settings: "RefreshSettings", repeated_options: str) -> None:
         return refresh(settings)
 
     try:
+        refuse_beside_another(settings, is_told=True)
         result = run_flow(settings, Console(stderr=True, highlight=False), flow)
     except FlowStoppedError as error:
         fail(str(error))
@@ -106,6 +105,7 @@ def run_refresh(settings: "RefreshSettings", repeated_options: str) -> None:
             f"`{program()} refresh --full` builds all again.",
             soft_wrap=True,
         )
+        landing_notes.print_them(screen(), landing_notes.of_refresh(settings))
 
 
 def print_summary(
@@ -131,6 +131,7 @@ def print_summary(
             console.print(table)
             console.print()
     report.print_notes(console, result.deliveries)
+    landing_notes.print_them(console, landing_notes.of_refresh(settings))
     for warning in result.warnings:
         console.print(f"[yellow]Warning:[/yellow] {escape(warning)}", soft_wrap=True)
     if not rules.row_count:
@@ -153,7 +154,10 @@ def print_summary(
         soft_wrap=True,
     )
     console.print("\n[dim]What next[/dim]")
-    queries = ["select * from rfm order by monetary desc limit 10", "show tables"]
+    queries = [
+        "select customer_id, segment, monetary from rfm order by monetary desc limit 10",
+        "show tables",
+    ]
     if rules.row_count:
         queries.insert(1, "from cross_sell_rules select rule, lift order by rank")
     for query in queries:

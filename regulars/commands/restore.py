@@ -101,8 +101,7 @@ def restore(
         f"{result.as_of_date or 'no day, for there is no purchase'}.",
         soft_wrap=True,
     )
-    repeated = f" --config {config}" if config else ""
-    repeated += f" --warehouse {warehouse}" if warehouse else ""
+    repeated = options.repeated(config, warehouse)
     console.print("\n[dim]What next[/dim]")
     for command in ("status", "refresh"):
         console.print(f"  {program()} {command}{escape(repeated)}", soft_wrap=True)

@@ -39,7 +39,10 @@ def rollback(
 
     settings = load_or_fail(config, {"warehouse": warehouse})
     if not versions(settings.warehouse):
-        fail(f"nothing is published in {settings.warehouse} yet: there is nothing to go back to")
+        fail(
+            f"nothing is published in {settings.warehouse} yet: there is nothing to go back to.\n"
+            f"Next: `{program()} refresh{options.repeated(config, warehouse)}`"
+        )
     try:
         with sole_refresh(settings.warehouse):
             # What a killed refresh left is settled by what is current, so before that changes.
@@ -49,7 +52,10 @@ def rollback(
             if chosen != before:
                 switch_to(settings.warehouse, chosen)
             newest = versions(settings.warehouse)[-1]
-    except (UnknownVersionError, RefreshInProgressError) as error:
+    except UnknownVersionError as error:
+        listed = f"{program()} versions{options.repeated(config, warehouse)}"
+        fail(f"{error}.\nNext: `{listed}` says which is which.")
+    except RefreshInProgressError as error:
         fail(str(error))
     console = screen()
     if chosen == before:

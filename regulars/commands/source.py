@@ -10,14 +10,12 @@ import typer
 from rich.markup import escape
 from rich.text import Text
 
-from regulars import options
+from regulars import landing_notes, options
 from regulars.terminal import count, fail, plain_table, program, screen, shown, visible
 
 if TYPE_CHECKING:
     from flows.load.mapping import Mapping
     from flows.settings import RefreshSettings
-
-_NAME_PATTERN = re.compile(r"[a-z][a-z0-9_]*")
 
 Name = Annotated[str, typer.Argument(help="The source's name.", metavar="NAME")]
 
@@ -36,7 +34,8 @@ def list_sources(config: options.Config = None, landing: options.Landing = None)
 
     settings = load_or_fail(config, {"landing": landing})
     table = plain_table("Source", "title", "mapping", "files", "delivers")
-    for name, file in _known(settings).items():
+    known = _known(settings)
+    for name, file in known.items():
         is_ready = file.resolve().is_relative_to(project_folder() / "sources")
         try:
             mapping = load_mapping(file)
@@ -58,6 +57,8 @@ def list_sources(config: options.Config = None, landing: options.Landing = None)
         f"{mappings}/NAME.yml.[/dim]",
         soft_wrap=True,
     )
+    notes = landing_notes.of_folders(settings.landing, known, settings.mappings)
+    landing_notes.print_them(console, notes)
 
 
 @app.command("show")
@@ -83,6 +84,7 @@ def show(name: Name, config: options.Config = None, landing: options.Landing = N
         for one in part.tables:
             table.add_row(entity, escape(visible(one.label)), "a table of a database")
     console.print(table)
+    landing_notes.print_them(console, landing_notes.of_source(mapping, settings.landing))
     console.print()
     typer.echo(file.read_text("utf-8"), nl=False)
 
@@ -124,7 +126,7 @@ def new(
 
     settings = load_or_fail(config, {"landing": landing})
     source = name or _name_after(files[0])
-    if not _NAME_PATTERN.fullmatch(source):
+    if not landing_notes.SOURCE_NAME.fullmatch(source):
         raise typer.BadParameter(
             f"expected small letters, digits and _, beginning with a letter; found {source!r}",
             param_hint="--name",
@@ -192,11 +194,14 @@ def check(name: Name, config: options.Config = None, landing: options.Landing = 
             console.print(table)
             console.print()
     report.print_notes(console, checked.deliveries)
+    landing_notes.print_them(console, landing_notes.of_source(mapping, settings.landing))
     if checked.problems:
         fail("\n".join(["the refresh would stop here:", *checked.problems]))
     if not checked.rejections:
         console.print("No row would be rejected.")
-    console.print("It would load.\n\n[dim]What next[/dim]")
+    for refused in checked.refused_alone:
+        console.print(Text(f"Warning: {visible(refused)}", style="yellow"), soft_wrap=True)
+    console.print("It would load (judged as if nothing were loaded yet).\n\n[dim]What next[/dim]")
     console.print(f"  {program()} refresh --source {name}")
 
 

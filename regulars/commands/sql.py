@@ -1,8 +1,10 @@
 """`regulars sql`: ask the published warehouse."""
 
 import csv
+import re
 import sys
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from regulars import options
-from regulars.terminal import cell, fail, json_text, plain_table, screen, visible
+from regulars.terminal import cell, fail, json_text, plain_table, program, screen, visible
 
 if TYPE_CHECKING:
     import duckdb
@@ -87,8 +89,40 @@ def sql(
             _write(result, output_format, limit)
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
+        except duckdb.CatalogException as error:
+            fail(_naming_a_table(str(error), connection, options.repeated(config, warehouse)))
         except duckdb.Error as error:
             fail(str(error))
+
+
+def _naming_a_table(message: str, connection: "duckdb.DuckDBPyConnection", repeated: str) -> str:
+    """DuckDB's message on an unknown table with the nearest of this file's own tables.
+
+    DuckDB proposes its catalog's tables too, which nobody means.
+    """
+    unknown = re.match(r"Catalog Error: Table with name (\S+) does not exist!", message)
+    if unknown is None:
+        return message
+    tables = connection.execute(
+        """
+        select
+            table_name,
+            if(schema_name in current_schemas(false), '', schema_name || '.') || table_name
+
+        from duckdb_tables()
+        where database_name = current_database()
+        """
+    ).fetchall()
+    as_typed = dict(tables)
+    near = get_close_matches(unknown[1].lower(), as_typed, n=1)
+    proposed = (
+        f'Did you mean "{as_typed[near[0]]}"?'
+        if near
+        else f'The tables: {program()} sql "show tables"{repeated}'
+    )
+    first_line, _, place = message.partition("\n")
+    place = re.sub(r"^Did you mean .*\n", "", place)
+    return f"{first_line}\n{proposed}\n{place}"
 
 
 def _query_text(query: str | None, file: Path | None) -> str:

@@ -31,17 +31,15 @@ def status(config: options.Config = None, warehouse: options.Warehouse = None) -
 
     settings = load_or_fail(config, {"warehouse": warehouse})
     console = screen()
-    if is_refresh_running(settings.warehouse):
-        console.print("[yellow]A refresh is running now.[/yellow]")
+    if (process := refresh_process(settings.warehouse)) is not None:
+        _print_running(console, settings.warehouse, process)
     _print_trouble(console, settings.warehouse)
-    _print_audit(console, settings.warehouse)
+    repeated = options.repeated(config, warehouse)
+    _print_audit(console, settings.warehouse, repeated)
     try:
         path = published_file(settings.warehouse)
     except NothingPublishedError:
-        console.print(f"Nothing is published in {escape(shown(settings.warehouse))} yet.")
-        console.print(
-            f"Next: [bold]{program()} refresh[/bold], or [bold]{program()} demo[/bold] to look."
-        )
+        _print_nothing_published(console, settings.warehouse, repeated)
         return
 
     with open_published(settings.warehouse) as connection:
@@ -60,16 +58,52 @@ def status(config: options.Config = None, warehouse: options.Warehouse = None) -
         if (current := current_version(settings.warehouse)) != kept[-1]:
             facts.add_row("rolled back", f"readers see {current}, the newest is {kept[-1]}")
         tables = [facts, report.sources(connection), report.rejected_rows(connection)]
-        tables.append(report.runs(connection))
+        tables.append(runs := report.runs(connection))
         silent = report.silent_sources(connection, settings.gates.silent_days, datetime.now(UTC))
     for table in tables:
         if table.row_count:
             console.print(table)
+            if table is runs:
+                console.print(report.RUNS_NOTE, style="dim")
             console.print()
     for source, days in silent:
         console.print(
             f"[yellow]{escape(visible(source))}[/yellow] delivered nothing new for {days} days."
         )
+
+
+def _print_running(console: Console, warehouse: Path, process: int) -> None:
+    """That a refresh runs, since when where it builds already, and its process where it is seen."""
+    from flows.building import left_build
+
+    build = left_build(warehouse)
+    since = f"since {build[1]:%H:%M} UTC" if build else "now"
+    which = f" (process {process})" if process else ""  # 0: of another container
+    console.print(f"[yellow]A refresh is running {since}{which}.[/yellow]")
+
+
+def _print_nothing_published(console: Console, warehouse: Path, repeated: str) -> None:
+    """Where nothing is published, in full, for it may not be the folder that is meant."""
+    from flows.publish.versions import NothingPublishedError, published_file
+
+    console.print(
+        f"Nothing is published in {escape(str(warehouse.absolute()))} yet.", soft_wrap=True
+    )
+    try:
+        published_file(options.DEMO_WAREHOUSE)
+    except NothingPublishedError:
+        console.print(
+            f"Next: [bold]{program()} refresh{escape(repeated)}[/bold], "
+            f"or [bold]{program()} demo[/bold] to look.",
+            soft_wrap=True,
+        )
+        return
+    console.print(
+        f"The demo is in {options.DEMO_WAREHOUSE}: "
+        f"[bold]{program()} status --warehouse {options.DEMO_WAREHOUSE}[/bold]\n"
+        f"Next, for data of your own: [bold]{program()} refresh{escape(repeated)}[/bold]",
+        soft_wrap=True,
+    )
 
 
 def _print_trouble(console: Console, warehouse: Path) -> None:
@@ -94,8 +128,14 @@ def _print_one(console: Console, trouble: "Trouble") -> None:
     console.print(f"{which} {how}:[/] {escape(trouble.message)}\n")
 
 
-def _print_audit(console: Console, warehouse: Path) -> None:
-    """What the last refresh found wrong, and how to look at it; it is private to its user."""
+def _print_audit(console: Console, warehouse: Path, repeated: str) -> None:
+    """What the last refresh found wrong, and how to look at it; it is private to its user.
+
+    Args:
+        console: to print on.
+        warehouse: the warehouse folder.
+        repeated: the options that a proposed command needs to find the same warehouse.
+    """
     import duckdb
 
     from flows.audit import read_audit
@@ -113,7 +153,10 @@ def _print_audit(console: Console, warehouse: Path) -> None:
             console.print()
     shown_in = next((test.rows_table for test in audit.failed_tests if test.rows_table), None)
     query = f"from {shown_in}" if shown_in else "from findings"
-    console.print(f'Look closer: {program()} sql --audit "{escape(query)}"\n', soft_wrap=True)
+    console.print(
+        f'Look closer: {program()} sql --audit "{escape(query)}"{escape(repeated)}\n',
+        soft_wrap=True,
+    )
 
 
 def megabytes(path: Path) -> str:
@@ -123,11 +166,23 @@ def megabytes(path: Path) -> str:
 
 def is_refresh_running(warehouse: Path) -> bool:
     """Whether a refresh holds the warehouse's lock; looks without touching it (Linux)."""
+    return refresh_process(warehouse) is not None
+
+
+def refresh_process(warehouse: Path) -> int | None:
+    """The process that holds the warehouse's lock; None where none does. Does not touch the lock.
+
+    Of /proc/locks (Linux), as `1: FLOCK  ADVISORY  WRITE 19383 fe:00:2623662 0 EOF`.
+    """
     from flows.work_file import work_folder
 
     try:
         inode = (work_folder(warehouse) / "refresh.lock").stat().st_ino
         locks = Path("/proc/locks").read_text("ascii")
     except OSError:
-        return False
-    return any(" FLOCK " in line and f":{inode} " in line for line in locks.splitlines())
+        return None
+    for line in locks.splitlines():
+        # A line with an arrow is of a process that waits for the lock.
+        if " FLOCK " in line and f":{inode} " in line and "->" not in line:
+            return int(line.split()[4])
+    return None

@@ -55,7 +55,11 @@ def versions(config: options.Config = None, warehouse: options.Warehouse = None)
 
 
 def _content(path: Path) -> tuple[str, int, int]:
-    """As-of date, number of tables and of rows of a published file."""
+    """As-of date, number of tables and of rows of a published file.
+
+    Counted as `refresh` does when it publishes: without the table that says by which columns the
+    rows of the others are told apart.
+    """
     import duckdb
 
     with duckdb.connect(path, read_only=True) as connection:
@@ -65,6 +69,7 @@ def _content(path: Path) -> tuple[str, int, int]:
             select count(*), coalesce(sum(estimated_size), 0)::bigint
             from duckdb_tables()
             where database_name = current_database()
+            and (schema_name, table_name) <> ('reference', 'table_keys')
             """
         ).fetchone()
         as_of = connection.execute(

@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from flows.upgrade import upgrade
+from flows.work_file import open_database, sole_refresh, work_file
+
 APPEND = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read() + chr(10))"
 
 
@@ -35,6 +38,35 @@ def test_a_refresh_without_prefects_server_is_a_failure_that_is_told(shop, run):
     words = " ".join(run("status").stdout.split())
     assert "The last try failed: no refresh could begin at 20" in words
     assert "no Prefect server could be started" in words
+
+
+def test_beside_another_refresh_it_is_refused_before_prefect_starts(shop, run):
+    with sole_refresh(shop / "warehouse"):
+        result = run("refresh")
+        assert result.exit_code == 1
+        words = " ".join(result.stderr.split())
+        assert "another refresh is running" in words
+        assert "or let this one wait: wait_minutes in regulars.toml" in words
+        assert "Prefect" not in words  # which could not start here
+        (notice,) = told(shop)
+        assert "another refresh is running" in notice["message"]
+        assert "another refresh is running" in run("forget", "shop:1", "--yes").stderr
+    assert len(told(shop)) == 1
+
+
+def test_forget_looks_before_prefect_starts(shop, run):
+    with open_database(work_file(shop / "warehouse")) as connection:
+        upgrade(connection)
+        connection.execute(
+            "insert into raw.customers by name "
+            "select 1 as load_id, 'shop' as source, 'ANN7' as customer_id"
+        )
+    nobody = run("forget", "shop:NOBODY", "--yes")
+    assert nobody.exit_code == 1
+    assert "nothing is held of 'shop:NOBODY'" in nobody.stderr
+    assert "Prefect" not in nobody.stderr
+    # Of this one something is held: it goes on to Prefect, which cannot start here.
+    assert "no Prefect server could be started" in run("forget", "shop:ANN7", "--yes").stderr
 
 
 def test_a_schedule_that_is_started_again_and_again_tells_once(shop, run):

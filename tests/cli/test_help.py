@@ -86,7 +86,7 @@ def test_a_bug_shows_no_traceback_and_keeps_one(run, monkeypatch, tmp_path):
         raise ZeroDivisionError("a fault of ours")
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("regulars.commands.status.is_refresh_running", explode)
+    monkeypatch.setattr("regulars.commands.status.refresh_process", explode)
     result = run("status")
     assert result.exit_code == 1
     assert "this is a bug in Regulars" in result.stderr

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,22 @@ def test_a_folder_that_is_removed_is_made_again(
     assert "after" in text
     assert "before" not in text
     assert capsys.readouterr().err == ""
+
+
+def test_the_log_does_not_reach_the_screen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = logging.StreamHandler(sys.stderr)  # as dbt's tracker leaves one when it is imported
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        with log_to(tmp_path / "refresh.log"):
+            log("for the log alone")
+        log("after it")
+    finally:
+        root.removeHandler(handler)
+    assert "for the log alone" in (tmp_path / "refresh.log").read_text()
+    assert capsys.readouterr().err == "after it\n"
 
 
 def test_two_processes_rotate_one_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

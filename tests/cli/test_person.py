@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from regulars.commands.person import first_sentence
+
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
@@ -14,6 +16,24 @@ def test_wrong_use(run, arguments: list[str], words: str) -> None:
     result = run("person", *arguments)
     assert result.exit_code == 2
     assert words in " ".join(result.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("meaning", "sentence"),
+    [
+        (
+            "RFM by definitions.md (R6): of\nevery customer. Grain: id.",
+            "RFM by definitions.md (R6): of every customer.",
+        ),
+        (
+            "What each is worth and,\nby 1.5 rules, will be. A 2nd.",
+            "What each is worth and, by 1.5 rules, will be.",
+        ),
+        ("", ""),
+    ],
+)
+def test_a_table_is_explained_by_a_whole_sentence(meaning: str, sentence: str) -> None:
+    assert first_sentence(meaning) == sentence
 
 
 def test_nothing_published(run) -> None:

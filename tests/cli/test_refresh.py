@@ -296,3 +296,16 @@ def test_demo_without_disk(run, flow, package, monkeypatch):
     assert result.exit_code == 1
     assert "has 1.0 GB of free disk, the demo needs 1.5 GB" in result.stderr
     assert not Path("demo").exists()
+
+
+@pytest.mark.parametrize("is_published", [True, False])
+def test_files_that_nothing_reads_are_told_every_night(run, flow, is_published):
+    flow.is_published = is_published
+    for name in ("contract/export-2.csv", "web/a.csv"):
+        Path("landing", name).parent.mkdir()
+        Path("landing", name).write_text("a\n")
+    text = run("refresh").stdout
+    assert "Note: landing/contract/export-2.csv is read by no entity (files: " in text
+    assert "Note: landing/web has files but no mapping sources/web.yml: not loaded." in text
+    only = run("refresh", "--source", "contract").stdout
+    assert ("export-2.csv is read" in only, "landing/web" in only) == (True, False)

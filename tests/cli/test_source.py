@@ -101,7 +101,10 @@ def test_check_says_what_would_load_and_what_not(run, shop, tmp_path):
     assert "orders.csv order_lines 3 2 1" in text
     assert "shop/orders.csv quantity" in text
     assert "many" in text
-    assert text.endswith("It would load. What next regulars refresh --source shop")
+    assert text.endswith(
+        "It would load (judged as if nothing were loaded yet). "
+        "What next regulars refresh --source shop"
+    )
     assert not (tmp_path / "warehouse").exists()
 
 
@@ -116,7 +119,18 @@ def test_check_shows_the_value_at_fault_but_no_message_does(run, shop):
 def test_check_notes_orders_that_a_later_file_replaces(run, shop):
     (shop / "orders_2.csv").write_text(HEADER + "3,1,2026-01-04 10:00:00,c,p,1,2.00\n")
     text = words(run("source", "check", "shop").stdout)
-    assert "Note: shop/orders_2.csv: replaces 1 lines of 1 orders from earlier files" in text
+    assert "Note: shop/orders_2.csv: replaces 1 line of 1 order from shop/orders.csv" in text
+
+
+def test_check_tells_of_a_file_that_would_be_refused_alone(run, shop):
+    (shop / "orders_2.csv").write_text(HEADER + "4,1,2026-01-04 10:00:00,c,p,many,2.00\n")
+    result = run("source", "check", "shop")
+    assert result.exit_code == 0
+    assert (
+        "Warning: shop/orders_2.csv would be refused if it came alone: "
+        "1 of 1 records rejected, more than the limit of 50.00%"
+    ) in words(result.stdout)
+    assert "orders.csv would be refused" not in words(result.stdout)
 
 
 def test_check_exits_with_1_where_the_refresh_would_stop(run, shop):
@@ -125,6 +139,31 @@ def test_check_exits_with_1_where_the_refresh_would_stop(run, shop):
     assert result.exit_code == 1
     assert "the refresh would stop here" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_files_that_no_entity_reads_are_told(run, shop):
+    (shop / "export-2.csv").write_text(HEADER)
+    note = "Note: landing/shop/export-2.csv is read by no entity (files: orders*.csv)"
+    assert note in run("source", "check", "shop").stdout
+    assert note in run("source", "show", "shop").stdout
+    for number in range(3, 9):
+        (shop / f"export-{number}.csv").write_text(HEADER)
+    text = run("source", "show", "shop").stdout
+    assert "landing/shop/export-6.csv and 2 more are read by no entity (files: " in text
+
+
+def test_list_tells_of_folders_without_a_mapping(run, shop):
+    (shop.parent / "web").mkdir()
+    assert "web" not in run("source", "list").stdout
+    (shop.parent / "web" / "my export.csv").write_text(HEADER)
+    (shop.parent / "My Web").mkdir()
+    (shop.parent / "My Web" / "a.csv").write_text(HEADER)
+    text = run("source", "list").stdout
+    assert (
+        "Note: landing/web has files but no mapping sources/web.yml: not loaded. "
+        "Next: regulars source new 'landing/web/my export.csv' --name web\n"
+    ) in text
+    assert "Note: landing/My Web has files but cannot be a source's: not loaded." in text
 
 
 def test_check_without_files(run, shop):

@@ -176,6 +176,23 @@ def test_sql_errors_are_short_and_point_at_the_place(run):
 
 
 @pytest.mark.parametrize(
+    ("query", "proposed"),
+    [
+        ("select * from rmf", 'Did you mean "rfm"?'),
+        ("select * from dim_prodcts", 'Did you mean "dim_products"?'),
+        ("select * from zzzz", 'The tables: regulars sql "show tables" --warehouse warehouse'),
+    ],
+)
+def test_an_unknown_table_gets_the_nearest_of_the_published_ones(run, query, proposed):
+    result = run("sql", query, "--warehouse", "warehouse")
+    assert result.exit_code == 1
+    assert proposed in result.stderr
+    assert "pragma" not in result.stderr
+    assert result.stderr.count("Did you mean") <= 1
+    assert f"LINE 1: {query}" in result.stderr
+
+
+@pytest.mark.parametrize(
     "statement",
     [
         "delete from marts.rfm",

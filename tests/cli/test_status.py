@@ -1,16 +1,29 @@
 import os
+import re
+from pathlib import Path
 
-from flows.building import begin_building
+from flows.building import begin_building, settle
 from flows.publish.versions import switch_to
-from flows.runs import Trouble, begin_run, keep_trouble
+from flows.runs import Trouble, begin_run, keep_trouble, why_it_failed
 from flows.work_file import make_private, sole_refresh, work_folder
 
 
-def test_nothing_published_is_no_error(run):
+def test_nothing_published_is_no_error(run, tmp_path):
     result = run("status")
     assert result.exit_code == 0
-    assert "Nothing is published in warehouse yet" in result.stdout
+    assert f"Nothing is published in {tmp_path}/warehouse yet" in result.stdout
     assert "regulars refresh" in result.stdout
+    assert "The demo is in" not in result.stdout
+
+
+def test_nothing_published_but_the_demo(run, warehouse):
+    Path("demo").mkdir()
+    warehouse.rename("demo/warehouse")
+    result = run("status")
+    assert result.exit_code == 0
+    assert "The demo is in demo/warehouse: " in result.stdout
+    assert "status --warehouse demo/warehouse" in result.stdout
+    assert "20260102T030405Z" in run("status", "--warehouse", "demo/warehouse").stdout
 
 
 def test_what_is_published(run, warehouse):
@@ -36,7 +49,12 @@ def test_it_fits_80_columns(run, warehouse, monkeypatch):
 
 def test_a_running_refresh_is_told_and_not_disturbed(run, warehouse):
     with sole_refresh(warehouse):
-        assert "A refresh is running now." in run("status").stdout
+        running = f"A refresh is running now (process {os.getpid()})."
+        assert running in run("status").stdout
+        begin_building(warehouse, begin_run(warehouse).run_id)
+        said = re.search(r"is running since (\d\d:\d\d) UTC", run("status").stdout)
+        assert said is not None
+        settle(warehouse)
     assert "is running" not in run("status").stdout
 
 
@@ -50,6 +68,18 @@ def test_what_went_wrong_in_the_last_run(run, warehouse):
     assert "(20260103T000000000Z) published, but not all is well: old versions stay" in words
     keep_trouble(warehouse, None)
     assert "The last refresh" not in run("status").stdout
+
+
+def test_an_interrupted_run_says_who_ended_it_and_what_to_type():
+    assert "interrupted (Ctrl-C)" in why_it_failed(KeyboardInterrupt())
+    assert "Next: `regulars refresh`" in why_it_failed(KeyboardInterrupt())
+    assert why_it_failed(ValueError("no column [price]")) == "no column [price]"
+    assert why_it_failed(ZeroDivisionError()) == "ZeroDivisionError"
+
+
+def test_runs_say_what_they_cannot_show(run, warehouse):
+    words = " ".join(run("status").stdout.split())
+    assert "runs after it, failed or with nothing new, come with the next version" in words
 
 
 def test_a_killed_run_is_told_before_the_next_one_begins(run, warehouse):

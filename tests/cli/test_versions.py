@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 import shutil
 from datetime import date
 from decimal import Decimal
@@ -57,6 +58,8 @@ def test_versions(run, two_versions):
     assert "2026-01-02" in newest
     assert oldest.split()[0] == OLD
     assert "MB" in oldest.split()
+    # The tables as a refresh counts them, without the one that tells their rows apart.
+    assert oldest.split()[4:6] == ["6", "8"]
 
 
 def test_versions_before_the_first(run):
@@ -88,6 +91,9 @@ def test_rollback_and_back_again(run, two_versions):
     ("arguments", "message"),
     [
         (["rollback", "2027"], "no version '2027'; kept are 20260102T030405Z, 20260103T030405Z"),
+        (["rollback", "2027"], "Next: `regulars versions` says which is which"),
+        (["diff", "2027", "current"], "Next: `regulars versions` says which is which"),
+        (["diff", "--table", "no_such"], "`regulars diff` without --table"),
         (["rollback", "../.."], "no version '../..'"),
         (["diff", "2026", "current"], "several versions begin with '2026'"),
         (["diff", "--table", "no_such"], "neither version has a table 'no_such'"),
@@ -133,8 +139,8 @@ def test_diff(run, two_versions):
     (rfm,) = [line for line in result.stdout.splitlines() if "marts.rfm" in line]
     assert rfm.split() == ["marts.rfm", "3", "3", "1", "1", "1", "monetary", "1"]
     assert "whole rows: no key" in result.stdout  # marts.about
-    assert "5 of 7 tables are equal" in result.stdout
-    assert "All 7 tables are equal" in run("diff", "current", "current").stdout
+    assert "4 of 6 tables are equal" in result.stdout
+    assert "All 6 tables are equal" in run("diff", "current", "current").stdout
 
 
 def test_diff_shows_rows(run, two_versions):
@@ -189,7 +195,30 @@ def test_status_and_sql_show_what_the_last_refresh_found_wrong(run, two_versions
 def test_sql_audit_of_a_good_night(run, warehouse):
     result = run("sql", "--audit", "from failed_tests")
     assert result.exit_code == 1
-    assert "found nothing wrong" in result.stderr
+    assert f"no audit file in {warehouse}/work" in result.stderr
+    assert "found nothing wrong, or another warehouse is meant (--warehouse)" in result.stderr
+    elsewhere = run("sql", "--audit", "from failed_tests", "--warehouse", "elsewhere")
+    assert elsewhere.exit_code == 1
+    assert "nothing is published in" in elsewhere.stderr
+
+
+def test_status_counts_the_findings_that_it_does_not_show(run, warehouse):
+    make_private(work_folder(warehouse))
+    findings = [
+        Finding(
+            *("warn", "shop", "orders", date(2026, 1, day), Decimal(1), Decimal(9), Decimal(5)),
+            f"shop: few orders on {day} January",
+        )
+        for day in range(1, 14)
+    ]
+    keep_audit(warehouse, "20260104T000000Z", findings=findings)
+    result = run("status", "--warehouse", str(warehouse))
+    assert result.stdout.count("few orders on") == 10
+    assert "3 more" in result.stdout
+    (line,) = [one for one in result.stdout.splitlines() if one.startswith("Look closer: ")]
+    _, *arguments = shlex.split(line.removeprefix("Look closer: "))
+    answer = run(*arguments, "--format", "json")  # as shown, it works
+    assert len(json.loads(answer.stdout)) == 13
 
 
 def test_status_names_silent_sources(run, warehouse):

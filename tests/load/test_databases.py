@@ -110,7 +110,7 @@ def test_the_same_rows_add_nothing_in_whatever_order(
     till.execute("insert into lines select * from lines where product = 'tea'")
     (delivery,) = load(SQLITE)
     assert (delivery.is_new, delivery.rows_loaded) == (True, 3)
-    assert delivery.notes[-1] == "replaces 2 lines of 1 orders from earlier files"
+    assert delivery.notes[-1] == "replaces 2 lines of 1 order from what it held before"
 
 
 def test_hostile_values_are_data_or_rejected_rows(

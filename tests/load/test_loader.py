@@ -165,7 +165,7 @@ def test_orders_of_earlier_files_that_a_file_replaces_are_noted(load: Load) -> N
     first, second = load(
         lines_1__csv=HEADER + LINE + LINE + other, lines_2__csv=HEADER + LINE.replace("3.50", "4")
     )
-    note = "replaces 2 lines of 1 orders from earlier files"
+    note = "replaces 2 lines of 1 order from shop/lines_1.csv"
     assert (first.notes, second.notes) == ((), (note,))
     (third,) = load(lines_3__csv=HEADER + other + LINE + LINE)[2:]
     assert third.notes == ("replaces 2 lines of 2 orders from earlier files",)
@@ -183,7 +183,7 @@ def test_single_lines_that_a_file_replaces_are_noted(load: Load) -> None:
     load(mapping, lines_1__csv=header + "".join(rows))
     older = rows[2].replace("2024-05-02", "2024-04-02")
     (_, second) = load(mapping, lines_2__csv=header + rows[1] + older)
-    assert second.notes == ("replaces 1 lines of 1 orders from earlier files",)
+    assert second.notes == ("replaces 1 line of 1 order from shop/lines_1.csv",)
 
 
 def test_a_row_is_never_newer_than_its_delivery(load: Load, query: Query) -> None:
@@ -419,6 +419,60 @@ def test_messages_say_what_was_expected_and_found(
     assert "shop.yml, order_lines" in str(raised.value)
     for part in expected:
         assert part in str(raised.value)
+
+
+CUSTOMERS = SHOP + "  customers:\n    files: customers.csv\n    columns: {customer_id: customer}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("lines-06.csv", ""),  # order_lines' own
+        ("notes.csv", ""),  # no more alike than any two files of a type
+        ("Costumers.CSV", " Did you mean 'Costumers.CSV'?"),
+    ],
+)
+def test_a_missing_list_names_only_a_file_that_can_be_meant(
+    load: Load, landing: Path, read_mapping: Callable[[str], Mapping], name: str, meant: str
+) -> None:
+    wanted = f".{meant} If this list is not always delivered: `optional: true` in the mapping"
+    (landing / "shop" / name).write_text(HEADER + LINE)
+    with pytest.raises(LoadError) as raised:
+        load(CUSTOMERS, **{"lines-05.csv": HEADER + LINE})
+    assert str(raised.value).endswith(f"{', '.join(sorted([name, 'lines-05.csv']))}{wanted}")
+    # A dry run, which tries each entity by itself, knows of the others too.
+    (problem,) = check_source(read_mapping(CUSTOMERS), landing).problems
+    assert problem.endswith(wanted)
+
+
+def test_a_file_of_another_entity_is_not_meant_however_alike(load: Load) -> None:
+    mapping = CUSTOMERS.replace("customers.csv", "line.csv")
+    with pytest.raises(LoadError, match=r"found there: lines\.csv\. If this"):
+        load(mapping, lines__csv=HEADER + LINE)
+
+
+@pytest.mark.parametrize(
+    ("prices", "expected"),
+    [
+        (["3,60", "1.250,00"], 'A decimal comma? `format: {decimal: ",", thousands: "."}` for'),
+        (["3,60", "4,75"], 'A decimal comma? `format: {decimal: ","}` for order_lines in the'),
+        (["1,250.00", "2,000"], 'A comma that groups thousands? `format: {thousands: ","}` for'),
+        (["3,60", "free", "free"], None),
+        (["1,250", "2,000"], None),  # either
+    ],
+)
+def test_numbers_of_another_format_are_told_when_they_stop_the_source(
+    load: Load, prices: list[str], expected: str | None
+) -> None:
+    rows = "".join(LINE.replace("3.50", f'"{price}"') for price in prices)
+    with pytest.raises(TooManyRejectedRows) as raised:
+        load(SHOP.replace("reject_limit: 1", "reject_limit: 0"), lines__csv=HEADER + rows)
+    message = str(raised.value)
+    assert not any(price in message for price in prices)
+    if expected:
+        assert expected in message
+    else:
+        assert message.endswith("raise its reject_limit.")
 
 
 def test_a_missing_landing_folder(

@@ -130,6 +130,17 @@ margin_rates: {default: 0.25, Toys: 0.3}
         ),
         ("title: A shop", "title: !!python/object:os.system x", []),
         ("source: shop", "source: [", ["is not YAML"]),
+        (
+            "currency: CNY",
+            "  currency: RMB",
+            [
+                "shop.yml, line 5, column 11: is not YAML: mapping values",
+                "indented too far",
+                "  currency: RMB",
+            ],
+        ),
+        ("title: A", "title: \x07A", ["shop.yml, line 3: is not YAML: special characters"]),
+        ("currency: CNY", "currency: RMB", ["currency: 'RMB' is no currency", "mean CNY?"]),
     ],
 )
 def test_messages_name_file_key_and_nearest(

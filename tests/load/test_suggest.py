@@ -75,7 +75,9 @@ def test_lines_that_tell_of_customers_and_products(tmp_path: Path) -> None:
     )
     text, mapping = suggest(tmp_path, "till", path)
     assert set(mapping.entities) == {"order_lines", "customers", "products"}
-    assert '# or "sales_*.csv", with those to come' in text
+    assert (
+        'files: "sales_*.csv" # GUESS: which files of landing/till are these; later ones too'
+    ) in text
     report = check_source(mapping, tmp_path / "landing")
     assert report.would_load
     assert {one.entity: one.rows_loaded for one in report.deliveries} == {
@@ -101,7 +103,7 @@ def test_complete_journey(tmp_path: Path) -> None:
 def test_headers_in_a_file_of_their_own_are_joined(tmp_path: Path, real_data: Path) -> None:
     paths = sorted((real_data / "northwind").glob("*.parquet"))
     text, mapping = suggest(tmp_path, "northwind", *paths)
-    assert 'join: {files: "orders.parquet", on: order_id} # GUESS' in text
+    assert 'join: {files: "orders*.parquet", on: order_id} # GUESS' in text
     assert {"customers", "products", "suppliers", "employees"} <= mapping.entities.keys()
 
 
@@ -143,3 +145,38 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
         suggest_mapping("x", [tmp_path / "x.csv"])
     with pytest.raises(ValueError, match="no files"):
         suggest_mapping("x", [])
+
+
+ORDERS = "order_id,date,customer_id,sku,qty,price\n1,2024-05-01,c,P,1,2.50\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["export.csv"], ("export*.csv",)),
+        (["sales-2026-09.csv", "sales-2026-10.csv"], ("sales-*.csv",)),
+        (["2026.csv"], ("2026.csv",)),
+        (["a[1].csv"], ("a[[]*].csv",)),
+    ],
+)
+def test_later_files_are_taken_too(
+    tmp_path: Path, names: list[str], expected: tuple[str, ...]
+) -> None:
+    folder = tmp_path / "landing" / "x"
+    folder.mkdir(parents=True)
+    for order, name in enumerate(names):
+        (folder / name).write_text(ORDERS.replace("\n1,", f"\n{order},"))
+    text, mapping = suggest(tmp_path, "x", *(folder / name for name in names))
+    assert mapping.entities["order_lines"].files == expected
+    assert "not used" not in text
+    report = check_source(mapping, tmp_path / "landing")
+    assert [one.source_file for one in report.deliveries] == [f"x/{name}" for name in names]
+
+
+def test_no_pattern_takes_the_file_of_another_entity(tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_text(ORDERS)
+    (tmp_path / "shop_customers.csv").write_text("customer_id,email\nc,c@example.com\n")
+    text, mapping = suggest(tmp_path, "x", tmp_path / "shop.csv", tmp_path / "shop_customers.csv")
+    assert mapping.entities["order_lines"].files == ("shop.csv",)
+    assert 'files: "shop.csv" # GUESS: this file alone' in text
+    assert mapping.entities["customers"].files == ("shop_customers*.csv",)

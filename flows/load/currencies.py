@@ -1,0 +1,52 @@
+"""The currency codes of ISO 4217: one mistyped would be a currency of its own, without a rate."""
+
+from functools import cache
+from typing import Final
+
+from babel.core import get_global
+
+# What people write instead; none of them is a code.
+_MEANT: Final = {
+    "RMB": "CNY",
+    "CNH": "CNY",
+    "YUAN": "CNY",
+    "NTD": "TWD",
+    "STG": "GBP",
+    "UKP": "GBP",
+    "EURO": "EUR",
+    "YEN": "JPY",
+    "SFR": "CHF",
+    "\u00a5": "CNY or JPY",
+    "\u20ac": "EUR",
+    "\u00a3": "GBP",
+    "$": "USD",
+}
+
+
+@cache
+def _codes() -> frozenset[str]:
+    """Money of any country, now or in the past (shops have long histories), as CLDR lists it.
+
+    Metals, bonds and codes for tests are left out: nobody pays with them.
+    """
+    by_territory = get_global("territory_currencies")
+    return frozenset(
+        code
+        for money in by_territory.values()
+        for code, _, _, is_legal_tender in money
+        if is_legal_tender
+    )
+
+
+def check_currency(code: str) -> str:
+    """Return a currency's code.
+
+    Raises:
+        ValueError: it is none of ISO 4217; the message names the one that was probably meant.
+    """
+    if code in _codes():
+        return code
+    upper = code.strip().upper()
+    meant = upper if upper in _codes() else _MEANT.get(upper)
+    close = f" Did you mean {meant}?" if meant else ""
+    raise ValueError(f"'{code}' is no currency code of ISO 4217, such as CNY or EUR.{close}")
