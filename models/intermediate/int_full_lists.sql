@@ -1,6 +1,7 @@
--- Lists in their order of time, which is that of their newest rows when they came (an erasure may take
--- such a row later): a stale file that came late takes its place among the earlier ones. A list with
--- rejected rows may lack what it held, so it does not say what is gone; nor does an empty one.
+-- Lists in their order of time, which is that of their newest rows when they came (an erasure may
+-- take such a row later): a stale file that came late takes its place among the earlier ones. A
+-- list with rejected rows may lack what it held, so it does not say what is gone; nor does an
+-- empty one.
 with loads as (
 
     select * from {{ ref('stg_loads') }}
