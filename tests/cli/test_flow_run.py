@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from flows.upgrade import upgrade
-from flows.work_file import open_database, sole_refresh, work_file
+from flows.work_file import open_database, sole_refresh, work_file, work_folder
 
 APPEND = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read() + chr(10))"
 
@@ -18,8 +18,9 @@ def shop(tmp_path, monkeypatch):
     (tmp_path / "landing/shop").mkdir(parents=True)
     command = [sys.executable, "-c", APPEND, str(tmp_path / "notices.jsonl")]
     (tmp_path / "regulars.toml").write_text(f"[notices]\ncommand = {json.dumps(command)}\n")
-    (tmp_path / "warehouse/work").mkdir(parents=True)
-    (tmp_path / "warehouse/work/prefect").touch()
+    work = work_folder(tmp_path / "warehouse")
+    work.mkdir(parents=True)
+    (work / "prefect").touch()
     return tmp_path
 
 

@@ -195,7 +195,7 @@ def test_status_and_sql_show_what_the_last_refresh_found_wrong(run, two_versions
 def test_sql_audit_of_a_good_night(run, warehouse):
     result = run("sql", "--audit", "from failed_tests")
     assert result.exit_code == 1
-    assert f"no audit file in {warehouse}/work" in result.stderr
+    assert f"no audit file in {work_folder(warehouse)}" in result.stderr
     assert "found nothing wrong, or another warehouse is meant (--warehouse)" in result.stderr
     elsewhere = run("sql", "--audit", "from failed_tests", "--warehouse", "elsewhere")
     assert elsewhere.exit_code == 1

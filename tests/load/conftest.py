@@ -64,6 +64,12 @@ def read_mapping(tmp_path: Path) -> Callable[[str], Mapping]:
 
 
 Load = Callable[..., list[Delivery]]
+Query = Callable[[str], list[tuple[object, ...]]]
+
+
+@pytest.fixture
+def query(connection: duckdb.DuckDBPyConnection) -> Query:
+    return lambda sql: connection.execute(sql).fetchall()
 
 
 @pytest.fixture

@@ -8,17 +8,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 import psycopg
 import pytest
 
 from flows.load import databases
 from flows.load.loader import LoadError, TransientLoadError
 from flows.load.mapping import Mapping, MappingError
-from tests.load.conftest import Load
+from tests.load.conftest import Load, Query
 from tests.load.postgresql import Server, postgresql_server
-
-Query = Callable[[str], list[tuple[object, ...]]]
 
 SQLITE = """
 source: shop
@@ -52,11 +49,6 @@ entities:
       quantity: quantity
       unit_price: price
 """
-
-
-@pytest.fixture
-def query(connection: duckdb.DuckDBPyConnection) -> Query:
-    return lambda sql: connection.execute(sql).fetchall()
 
 
 @pytest.fixture

@@ -2,17 +2,15 @@
 
 import struct
 import zipfile
-from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from flows.load.excel import MAXIMUM_PARTS
 from flows.load.loader import LoadError
-from tests.load.conftest import SHOP, Load
+from tests.load.conftest import SHOP, Load, Query
 from tests.load.workbooks import (
     MAIN,
     header,
@@ -24,14 +22,8 @@ from tests.load.workbooks import (
     write_workbook,
 )
 
-Query = Callable[[str], list[tuple[object, ...]]]
 NAMES = ("order", "at", "customer", "product", "quantity", "price")
 GOOD = row(text("A1"), text("2024-05-01"), text("C1"), text("P1"), number(2), number(3.5))
-
-
-@pytest.fixture
-def query(connection: duckdb.DuckDBPyConnection) -> Query:
-    return lambda sql: connection.execute(sql).fetchall()
 
 
 @pytest.fixture

@@ -18,9 +18,7 @@ from flows.load.loader import LoadError
 from flows.load.mapping import MAXIMUM_BYTES, FileFormat, Mapping, MappingError
 from flows.load.reading import Workspace, read_file
 from flows.load.records import MAXIMUM_LINE
-from tests.load.conftest import HEADER, SHOP, Load
-
-Query = Callable[[str], list[tuple[object, ...]]]
+from tests.load.conftest import HEADER, SHOP, Load, Query
 
 # Harmless as data, harmful as anything else.
 TEXTS = (
@@ -40,11 +38,6 @@ TEXTS = (
     "e\u0301",
 )
 BIG = "x" * 10_000_000
-
-
-@pytest.fixture
-def query(connection: duckdb.DuckDBPyConnection) -> Query:
-    return lambda sql: connection.execute(sql).fetchall()
 
 
 def quoted(value: str) -> str:

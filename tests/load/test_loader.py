@@ -14,15 +14,9 @@ import pytest
 from flows.load.check import check_source
 from flows.load.loader import LoadError, TooManyRejectedRows, load_source
 from flows.load.mapping import Mapping
-from tests.load.conftest import HEADER, LOADED_AT, SHOP, Load
+from tests.load.conftest import HEADER, LOADED_AT, SHOP, Load, Query
 
-Query = Callable[[str], list[tuple[object, ...]]]
 LINE = "A1,2024-05-01 10:00,C1,P1,2,3.50\n"
-
-
-@pytest.fixture
-def query(connection: duckdb.DuckDBPyConnection) -> Query:
-    return lambda sql: connection.execute(sql).fetchall()
 
 
 def rejected(query: Query) -> list[tuple[object, ...]]:

@@ -1,6 +1,5 @@
 """A mended mapping reads known files anew, without making them newer than they are."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,18 +8,12 @@ import duckdb
 import pytest
 
 from flows.load.loader import LoadError, moment_of_load
-from tests.load.conftest import HEADER, LOADED_AT, SHOP, Load
+from tests.load.conftest import HEADER, LOADED_AT, SHOP, Load, Query
 
-Query = Callable[[str], list[tuple[object, ...]]]
 LINE = "A1,2024-05-01 10:00,C1,P1,2,3.50\n"
 NIGHT = timedelta(days=1)
 LOWER = SHOP.replace("product_id: product", "product_id: {from: product, case: lower}")
 OTHER_KEYS = SHOP.replace("order_id: order", "order_id: {from: order, case: lower}")
-
-
-@pytest.fixture
-def query(connection: duckdb.DuckDBPyConnection) -> Query:
-    return lambda sql: connection.execute(sql).fetchall()
 
 
 def test_the_same_content_loads_again_and_counts_since_it_came(load: Load, query: Query) -> None:

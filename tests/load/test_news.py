@@ -1,16 +1,13 @@
 """What of a delivery is news: changes taken back, files that moved, files joined to new ones."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from tests.load.conftest import HEADER, LOADED_AT, SHOP, Load
+from tests.load.conftest import HEADER, LOADED_AT, SHOP, Load, Query
 
-Query = Callable[[str], list[tuple[object, ...]]]
 LINE = "A1,2024-05-01 10:00,C1,P1,2,10\n"
 OTHER = "A2,2024-05-01 10:00,C1,P1,1,7\n"
 NIGHT = timedelta(days=1)
@@ -44,11 +41,6 @@ entities:
 """
 LINES_HEADER = "order,product,quantity,price\n"
 HEADS_HEADER = "order,at,shipping\n"
-
-
-@pytest.fixture
-def query(connection: duckdb.DuckDBPyConnection) -> Query:
-    return lambda sql: connection.execute(sql).fetchall()
 
 
 def current(query: Query) -> dict[object, object]:

@@ -33,6 +33,22 @@ from tests.privacy.conftest import COUPONS, CUSTOMERS, MAPPING, ORDERS, texts_of
 
 ANN = ("ann7", "ANN7", "Ann Lee", "ann.lee@mail.example", "555 0101", "Peony", "1980", "oolong")
 Load = Callable[[Mapping], Any]
+JOINED = """
+source: shop
+title: Joined
+time_zone: UTC
+entities:
+  order_lines:
+    files: details.csv
+    join: { files: heads.csv, on: order_id }
+    columns:
+      order_id: order_id
+      ordered_at: at
+      customer_id: customer_id
+      product_id: product
+      quantity: { constant: 1 }
+      unit_price: price
+"""
 
 
 def take_out(
@@ -254,24 +270,7 @@ def test_a_joined_file_names_the_customer(
         "order_id,product,price,gift_note\n1,tea,3.50,to Ann\n2,cup,9.00,to Bob\n"
     )
     path = shop / "sources" / "shop.yml"
-    path.write_text(
-        """
-source: shop
-title: Joined
-time_zone: UTC
-entities:
-  order_lines:
-    files: details.csv
-    join: { files: heads.csv, on: order_id }
-    columns:
-      order_id: order_id
-      ordered_at: at
-      customer_id: customer_id
-      product_id: product
-      quantity: { constant: 1 }
-      unit_price: price
-"""
-    )
+    path.write_text(JOINED)
     mapping = load_mapping(path)
     load(mapping)
     take_out(connection, mapping, shop, "7")[1].put_in_place()
@@ -355,25 +354,7 @@ def test_nor_is_a_line_that_was_rejected_of_an_older_joined_file(
     (landing / "details.csv").write_text("order_id,product,price\n1,tea,3.50\n")
     heads = landing / "heads.csv"
     heads.write_text("order_id,customer_id,at\n1,8,2026-01-05\n2,7,Ann Lee,2026-01-06\n")
-    path.write_text(
-        """
-source: shop
-title: Joined
-time_zone: UTC
-reject_limit: 1
-entities:
-  order_lines:
-    files: details.csv
-    join: { files: heads.csv, on: order_id }
-    columns:
-      order_id: order_id
-      ordered_at: at
-      customer_id: customer_id
-      product_id: product
-      quantity: { constant: 1 }
-      unit_price: price
-"""
-    )
+    path.write_text(JOINED + "reject_limit: 1\n")
     mapping = load_mapping(path)
     load(mapping)
     newer = "order_id,customer_id,at\n1,8,2026-01-05\n3,8,2026-01-07\n"
