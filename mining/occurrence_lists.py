@@ -218,13 +218,26 @@ def _sort_rows(
                 rows[begin + width] = place
                 width += 1
         _sort(rows[begin : begin + width])
-        for position in range(width):
-            place = rows[begin + position]
-            begins[filled[place]] = begin
-            lengths[filled[place]] = position
-            filled[place] += 1
+        _list_row(rows, begin, width, begins, lengths, filled)
         begin += width
     return rows, lists, begins, lengths
+
+
+@njit(cache=True)
+def _list_row(
+    rows: NDArray[np.int32],
+    begin: np.int64,
+    width: int,
+    begins: NDArray[np.int64],
+    lengths: NDArray[np.int32],
+    filled: NDArray[np.int64],
+) -> None:
+    """Append a row to the list of each of its places; `filled` says where each list ends so far."""
+    for position in range(width):
+        place = rows[begin + position]
+        begins[filled[place]] = begin
+        lengths[filled[place]] = position
+        filled[place] += 1
 
 
 @njit(cache=True)
@@ -279,11 +292,7 @@ def _copy_rows(
                 width += 1
         if width < 2:
             continue
-        for position in range(width):
-            place = new_rows[written + position]
-            new_begins[filled[place]] = written
-            new_lengths[filled[place]] = position
-            filled[place] += 1
+        _list_row(new_rows, written, width, new_begins, new_lengths, filled)
         written += width
     # Occurrences that were left out had nothing before them: empty ones stand for them.
     for place in range(new_count):
