@@ -21,6 +21,7 @@ from regulars.commands import (
     demo,
     diff,
     forget,
+    generate,
     person,
     refresh,
     restore,
@@ -83,6 +84,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
 app.command("settings")(settings.settings)
 app.command("demo")(demo.demo)
+app.command("generate")(generate.generate)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,1 @@
+"""A generator of an omnichannel seller of English books and courses, with the truth beside it."""

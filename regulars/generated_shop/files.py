@@ -1,0 +1,228 @@
+"""Landing files: tables of a chunk become blocks of bytes, blocks of all chunks become files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Final, Literal
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+
+from regulars.generated_shop.settings import ShopSettings
+
+_BYTE_ORDER_MARKS: Final = {"utf-16-le": b"\xff\xfe", "utf-8-sig": b"\xef\xbb\xbf"}
+_MALFORMED: Final = ("too few fields", "no key")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a file is written.
+
+    Attributes:
+        kind: what it is.
+        ending: of its name.
+        delimiter, encoding: of text.
+        has_malformed: whether broken records are strewn in; the first column is then the key.
+    """
+
+    kind: Literal["csv", "json", "parquet"] = "csv"
+    ending: str = "csv"
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    has_malformed: bool = False
+
+
+PARQUET: Final = Style("parquet", "parquet")
+
+
+@dataclass(frozen=True)
+class Content:
+    """Rows for the files of one name in a source's landing folder.
+
+    Attributes:
+        source: the folder.
+        stem: the name before the date of delivery.
+        table: the rows, with the file's own columns.
+        night: int64, of each row; None for all in the history.
+    """
+
+    source: str
+    stem: str
+    style: Style
+    table: pa.Table
+    night: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of one file, as a worker hands it over.
+
+    Attributes:
+        path: of the file in the shop's folder.
+        header: what stands before the first block of the file.
+        data: the piece; of a Parquet file an Arrow stream.
+        records: lines of the piece.
+        malformed: line within the piece (counted from 0) and kind of each broken record.
+    """
+
+    path: str
+    style: Style
+    header: bytes
+    data: bytes
+    records: int
+    malformed: list[tuple[int, str]] = field(default_factory=list)
+
+
+def blocks_of(
+    content: Content, settings: ShopSettings, random: np.random.Generator
+) -> Iterator[Block]:
+    """The content's blocks, one for the history and one for each night that brings something."""
+    nights = np.zeros(1, np.int64) if content.night is None else np.unique(content.night)
+    for night in nights.tolist():
+        table = content.table
+        if content.night is not None:
+            table = table.filter(pa.array(content.night == night))
+        if not table.num_rows:
+            continue
+        day = settings.last_day + timedelta(days=night)
+        folder = f"nights/{day}" if night else "landing"
+        path = f"{folder}/{content.source}/{content.stem}_{day}.{content.style.ending}"
+        if content.style.kind == "parquet":
+            yield parquet_block(path, table)
+            continue
+        text = _as_json(table) if content.style.kind == "json" else _as_csv(table, content.style)
+        rate = settings.malformed_rate if content.style.has_malformed else 0.0
+        text, malformed = _with_malformed(text, table.num_rows, content.style, rate, random)
+        yield Block(
+            path,
+            content.style,
+            _header(table, content.style),
+            _encoded(text, content.style),
+            table.num_rows + len(malformed),
+            malformed,
+        )
+
+
+def parquet_block(path: str, table: pa.Table) -> Block:
+    """A block of a Parquet file that belongs to no source, or is delivered as it is."""
+    return Block(path, PARQUET, b"", _as_stream(table), table.num_rows)
+
+
+class Files:
+    """Files under way: blocks are appended in the order in which they are given."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: dict[str, BinaryIO | pa.parquet.ParquetWriter] = {}
+        self._lines: dict[str, int] = {}
+        self._headed: set[str] = set()
+        self.malformed: list[tuple[str, int, str]] = []
+
+    def append(self, block: Block) -> None:
+        """Write a block behind those of its file; broken records are noted with their line."""
+        path = self._folder / block.path
+        file = self._open.get(block.path)
+        is_new = block.path not in self._lines
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if block.style.kind == "parquet":
+            table = pa.ipc.open_stream(block.data).read_all()
+            if not isinstance(file, pa.parquet.ParquetWriter):
+                file = pa.parquet.ParquetWriter(path, table.schema, compression="zstd")
+                self._open[block.path] = file
+            file.write_table(table)
+            self._lines[block.path] = self._lines.get(block.path, 0) + block.records
+            return
+        # Text files are opened for each block: the nights' are more than may be open at once.
+        with path.open("wb" if is_new else "ab") as text:
+            if is_new:
+                text.write(block.header)
+            text.write(block.data)
+        if is_new and block.style.kind == "csv":
+            self._headed.add(block.path)
+            self._lines[block.path] = 1
+        before = self._lines.get(block.path, 0)
+        self.malformed += [(block.path, before + line + 1, kind) for line, kind in block.malformed]
+        self._lines[block.path] = before + block.records
+
+    @property
+    def records(self) -> dict[str, int]:
+        """Records written so far, by path; a header is none."""
+        return {path: lines - (path in self._headed) for path, lines in self._lines.items()}
+
+    def close(self) -> None:
+        """Finish the Parquet files."""
+        for file in self._open.values():
+            file.close()
+
+
+def _as_stream(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def _as_csv(table: pa.Table, style: Style) -> bytes:
+    sink = BytesIO()
+    options = pa.csv.WriteOptions(
+        include_header=False, delimiter=style.delimiter, quoting_style="needed"
+    )
+    pa.csv.write_csv(table, sink, options)
+    return sink.getvalue()
+
+
+def _as_json(table: pa.Table) -> bytes:
+    """A JSON object a row; members without a value are null."""
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.register("rows", table)
+        lines = connection.execute(
+            "select to_json(rows)::varchar as line from rows"
+        ).to_arrow_table()
+    column = lines["line"].combine_chunks().cast(pa.string())
+    together = pa.ListArray.from_arrays([0, len(column)], column)
+    return bytes(pc.binary_join(together, "\n")[0].as_buffer()) + b"\n"
+
+
+def _header(table: pa.Table, style: Style) -> bytes:
+    mark = _BYTE_ORDER_MARKS.get(style.encoding, b"")
+    if style.kind == "json":
+        return mark
+    return mark + _encoded((style.delimiter.join(table.column_names) + "\n").encode(), style)
+
+
+def _encoded(text: bytes, style: Style) -> bytes:
+    if style.encoding in ("utf-8", "utf-8-sig"):
+        return text
+    return text.decode().encode(style.encoding)
+
+
+def _with_malformed(
+    text: bytes, rows: int, style: Style, rate: float, random: np.random.Generator
+) -> tuple[bytes, list[tuple[int, str]]]:
+    """Broken copies of some records behind them: cut off, or without their key."""
+    after = np.flatnonzero(random.random(rows) < rate) if rate else np.empty(0, np.int64)
+    if not len(after):
+        return text, []
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n")) + 1
+    pieces, malformed, done = [], [], 0
+    for number, row in enumerate(after.tolist()):
+        record = text[ends[row - 1] if row else 0 : ends[row] - 1]
+        kind = _MALFORMED[number % 2] if style.kind == "csv" else _MALFORMED[0]
+        pieces += [text[done : ends[row]], _broken(record, kind, style) + b"\n"]
+        done = int(ends[row])
+        malformed.append((row + 1 + number, kind))
+    return b"".join([*pieces, text[done:]]), malformed
+
+
+def _broken(record: bytes, kind: str, style: Style) -> bytes:
+    if style.kind == "json":
+        return record[: len(record) // 2]
+    delimiter = style.delimiter.encode()
+    key, rest = record.split(delimiter, 1)
+    return key + delimiter + b"?" if kind == _MALFORMED[0] else delimiter + rest

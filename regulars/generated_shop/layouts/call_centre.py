@@ -1,0 +1,82 @@
+"""The call centre's tickets: nested JSON, about orders of other systems; it takes none itself."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from regulars.generated_shop.chunks import Chunk
+from regulars.generated_shop.columns import iso_moment, money, numbers, taken
+from regulars.generated_shop.customers import CHANNELS, NOBODY
+from regulars.generated_shop.files import Content, Style
+from regulars.generated_shop.layouts.order_numbers import order_numbers
+from regulars.generated_shop.nights import night_of
+from regulars.generated_shop.purchases import FAILURES
+from regulars.generated_shop.registrations import CALL_CENTRE
+from regulars.generated_shop.service import KINDS
+
+SOURCE: Final = "call_centre"
+JSON: Final = Style("json", "jsonl", has_malformed=True)
+SYSTEMS: Final = {"web_shop": "WEB", "marketplace": "MKT"}
+EVENTS_A_CHUNK: Final = 100_000_000
+
+
+def contents(chunk: Chunk) -> Iterator[Content]:
+    """Callers and tickets."""
+    yield _callers(chunk)
+    yield _tickets(chunk)
+
+
+def _callers(chunk: Chunk) -> Content:
+    registrations, calendar = chunk.registrations, chunk.world.calendar
+    here = np.flatnonzero(registrations.source == CALL_CENTRE)
+    record = chunk.records.take(pa.array(here))
+    table = pa.table(
+        {
+            "caller": record["source_customer_id"],
+            "number": record["phone"],
+            "name": record["name"],
+            "city": record["city"],
+            "mail": record["email"],
+            "is_lead": pa.array(chunk.customers.is_prospect[registrations.person[here]]),
+            "first_call": iso_moment(registrations.day[here], calendar),
+        }
+    )
+    return Content(SOURCE, "callers", JSON, table, night_of(registrations.day[here], calendar))
+
+
+def _tickets(chunk: Chunk) -> Content:
+    interactions, orders, world = chunk.interactions, chunk.orders, chunk.world
+    here = np.flatnonzero(interactions.source == CALL_CENTRE)
+    order = interactions.order[here]
+    systems = np.array([SYSTEMS.get(channel, "") for channel in CHANNELS])
+    failures = np.array(["", *FAILURES[1:]])
+    cents = interactions.compensation_cents[here]
+    rating, resolved = interactions.rating[here], interactions.resolved[here]
+    arrays = {
+        "system": taken(systems, np.where(order != NOBODY, orders.channel[order], NOBODY)),
+        "no": order_numbers(chunk, order),
+    }
+    table = pa.table(
+        {
+            "ticket": numbers("T", chunk.number * EVENTS_A_CHUNK + here),
+            "caller": taken(chunk.records["source_customer_id"], interactions.record[here]),
+            "agent": taken(world.staff.number, interactions.employee[here]),
+            "topic": taken(np.array(KINDS), interactions.kind[here]),
+            "about": pa.StructArray.from_arrays(list(arrays.values()), list(arrays)),
+            "cause": taken(
+                failures, np.where(interactions.failure[here] > 0, interactions.failure[here], -1)
+            ),
+            "opened": iso_moment(interactions.opened[here], world.calendar),
+            "answered": iso_moment(interactions.answered[here], world.calendar),
+            "resolved": iso_moment(resolved, world.calendar),
+            "steps": pa.array(interactions.steps[here]),
+            "stars": pa.array(rating, mask=rating == 0),
+            "paid_back": money(cents, null=cents == 0).cast(pa.string()),
+            "closed_loop": pa.array(np.isfinite(resolved) & (rating > 0)),
+        }
+    )
+    return Content(
+        SOURCE, "tickets", JSON, table, night_of(interactions.opened[here], world.calendar)
+    )

@@ -1,0 +1,130 @@
+"""Which night delivers what: the history first, then days with late, repeated, corrected orders."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from regulars.generated_shop.baskets import Lines
+from regulars.generated_shop.calendar import Calendar
+from regulars.generated_shop.orders import Orders
+
+FORMS: Final = ("final", "wrong quantity", "without last line", "last line", "not yet cancelled")
+FINAL, WRONG_QUANTITY, WITHOUT_LAST_LINE, LAST_LINE, NOT_YET_CANCELLED = range(5)
+_SHARE: Final = 0.02  # of a night's orders, for each of: late, repeated, corrected, split
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """Orders as they are delivered, some more than once; one place an order in a delivery.
+
+    Attributes:
+        order: place of the order.
+        night: 0 for the history, else the number of the night.
+        form: place in FORMS; the last delivery of an order says what is true.
+    """
+
+    order: np.ndarray
+    night: np.ndarray
+    form: np.ndarray
+
+
+def night_of(day: np.ndarray, calendar: Calendar) -> np.ndarray:
+    """The night after a day; 0 for days of the history and those before it."""
+    night: np.ndarray = np.floor(day).astype(np.int64) - calendar.history_days + 1
+    return night.clip(0)
+
+
+def deliver(
+    random: np.random.Generator,
+    orders: Orders,
+    lines: Lines,
+    is_by_line: np.ndarray,
+    calendar: Calendar,
+) -> Deliveries:
+    """Draw what happens to orders on their way.
+
+    Where `is_by_line` (an order's source delivers single lines) the rest of a split order comes
+    alone, else the order comes again as a whole.
+    """
+    night = night_of(orders.day, calendar)
+    nights = calendar.days - calendar.history_days
+    places = np.arange(len(night))
+    if not nights:
+        return Deliveries(places, night, np.full(len(night), FINAL))
+    line_counts = np.bincount(lines.order, minlength=len(night))
+    is_new = night > 0
+    # Of the history, a correction a night for each fifty new orders of one.
+    is_old = ~is_new & (random.random(len(night)) < _SHARE * is_new.sum() / max(1, (~is_new).sum()))
+    later = night + random.integers(1, 6, len(night))
+    later = np.where(is_old, random.integers(1, nights + 1, len(night)), later)
+    fate = random.random(len(night)) // _SHARE  # 0 late, 1 repeated, 2 corrected, 3 split, ...
+    is_possible = later <= nights
+    is_late = is_new & is_possible & (fate == 0)
+    comes_again = is_new & is_possible & (fate >= 1) & (fate <= 3)
+    comes_again &= (fate != 3) | (line_counts > 1)
+    comes_again |= is_old
+    is_cancelled_later = is_new & is_possible & orders.is_cancelled
+    comes_again |= is_cancelled_later
+    is_late &= ~comes_again
+    form = np.full(len(night), FINAL)
+    form[comes_again & (fate == 2)] = WRONG_QUANTITY
+    form[is_old] = WRONG_QUANTITY
+    is_split = comes_again & is_new & (fate == 3)
+    form[is_split] = WITHOUT_LAST_LINE
+    form[is_cancelled_later] = NOT_YET_CANCELLED
+    again = places[comes_again]
+    rest = form[again] == WITHOUT_LAST_LINE
+    return Deliveries(
+        np.concatenate([places, again]),
+        np.concatenate([np.where(is_late, later, night), later[again]]),
+        np.concatenate([form, np.where(rest & is_by_line[again], LAST_LINE, FINAL)]),
+    )
+
+
+@dataclass(frozen=True)
+class DeliveredLines:
+    """Order lines as delivered; one place a line in a delivery.
+
+    Attributes:
+        line: place of the line.
+        order: place of its order.
+        line_number: counted from 1 within the order.
+        quantity: as delivered, which may be wrong at first.
+        night: of the delivery.
+        is_again: a later delivery of the order.
+        is_cancelled: as delivered.
+    """
+
+    line: np.ndarray
+    order: np.ndarray
+    line_number: np.ndarray
+    quantity: np.ndarray
+    night: np.ndarray
+    is_again: np.ndarray
+    is_cancelled: np.ndarray
+
+
+def delivered_lines(deliveries: Deliveries, orders: Orders, lines: Lines) -> DeliveredLines:
+    """The lines of each delivery, in its form."""
+    begins = np.searchsorted(lines.order, np.arange(len(orders.number)))
+    counts = np.bincount(lines.order, minlength=len(orders.number))
+    of_delivery = counts[deliveries.order]
+    place = np.repeat(np.arange(len(deliveries.order)), of_delivery)
+    within = np.arange(len(place)) - np.repeat(np.cumsum(of_delivery) - of_delivery, of_delivery)
+    order, form = deliveries.order[place], deliveries.form[place]
+    line = begins[order] + within
+    is_last = within == counts[order] - 1
+    is_kept = ~((form == WITHOUT_LAST_LINE) & is_last) & ~((form == LAST_LINE) & ~is_last)
+    is_again = np.zeros(len(deliveries.order), bool)
+    is_again[len(orders.number) :] = True  # `deliver` appends the second deliveries
+    is_wrong = (form == WRONG_QUANTITY) & (within == 0)
+    return DeliveredLines(
+        line[is_kept],
+        order[is_kept],
+        within[is_kept] + 1,
+        (lines.quantity[line] + is_wrong)[is_kept],
+        deliveries.night[place][is_kept],
+        is_again[place][is_kept],
+        (orders.is_cancelled[order] & (form != NOT_YET_CANCELLED))[is_kept],
+    )
