@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SQLFLUFF := .venvs/sqlfluff
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-faults soak lint types format bench bench-nightly lock clean
+.PHONY: help setup demo demo-full test test-slow test-faults soak lint types format bench bench-nightly bench-generate lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,6 +23,10 @@ demo: ## a real grocer's year, from order lines to the published warehouse (1.5 
 	@echo "The demo needs about 1.5 GB of disk and a few minutes; everything stays in this folder (.venv, demo)."
 	@$(MAKE) --no-print-directory setup
 	@$(BIN)/regulars demo
+
+demo-full: setup ## a generated shop of 20,000 customers with every kind of source, and the truth beside it
+	@test -f demo/full/regulars.toml || { rm -rf demo/full && $(BIN)/regulars generate --customers 20000 --out demo/full; }
+	@$(BIN)/regulars refresh --config demo/full/regulars.toml
 
 test: setup ## every test: pytest, and the dbt tests and unit tests that it drives
 	$(BIN)/pytest
@@ -60,6 +64,9 @@ bench: setup ## rows per second by stage, beside the same tables in hand-written
 
 bench-nightly: setup ## a night with one day of new orders beside a full refresh
 	$(BIN)/python -m benchmarks.nightly --lines 10000000
+
+bench-generate: setup ## the generated shop: lines a second, and memory that does not grow
+	$(BIN)/python -m benchmarks.generated_shop --lines 10000000
 
 lock: setup ## resolve the lock files again (needs the package registry)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv

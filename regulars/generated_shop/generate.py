@@ -124,7 +124,7 @@ def _chunk_blocks(
         chunk.orders,
         chunk.lines,
         tills[chunk.orders.channel],
-        world.calendar,
+        world,
     )
     delivered = delivered_lines(deliveries, chunk.orders, chunk.lines)
     random = stream(settings.seed, "malformed", number)

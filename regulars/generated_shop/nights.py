@@ -8,10 +8,10 @@ import numpy as np
 from regulars.generated_shop.baskets import Lines
 from regulars.generated_shop.calendar import Calendar
 from regulars.generated_shop.orders import Orders
+from regulars.generated_shop.world import World
 
 FORMS: Final = ("final", "wrong quantity", "without last line", "last line", "not yet cancelled")
 FINAL, WRONG_QUANTITY, WITHOUT_LAST_LINE, LAST_LINE, NOT_YET_CANCELLED = range(5)
-_SHARE: Final = 0.02  # of a night's orders, for each of: late, repeated, corrected, split
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,14 @@ def deliver(
     orders: Orders,
     lines: Lines,
     is_by_line: np.ndarray,
-    calendar: Calendar,
+    world: World,
 ) -> Deliveries:
     """Draw what happens to orders on their way.
 
     Where `is_by_line` (an order's source delivers single lines) the rest of a split order comes
     alone, else the order comes again as a whole.
     """
+    calendar, share = world.calendar, world.settings.disturbed_share
     night = night_of(orders.day, calendar)
     nights = calendar.days - calendar.history_days
     places = np.arange(len(night))
@@ -54,11 +55,11 @@ def deliver(
         return Deliveries(places, night, np.full(len(night), FINAL))
     line_counts = np.bincount(lines.order, minlength=len(night))
     is_new = night > 0
-    # Of the history, a correction a night for each fifty new orders of one.
-    is_old = ~is_new & (random.random(len(night)) < _SHARE * is_new.sum() / max(1, (~is_new).sum()))
+    # Of the history, as many orders are corrected as of the nights.
+    is_old = ~is_new & (random.random(len(night)) < share * is_new.sum() / max(1, (~is_new).sum()))
     later = night + random.integers(1, 6, len(night))
     later = np.where(is_old, random.integers(1, nights + 1, len(night)), later)
-    fate = random.random(len(night)) // _SHARE  # 0 late, 1 repeated, 2 corrected, 3 split, ...
+    fate = random.random(len(night)) // max(share, 1e-9)  # 0 late, 1 repeated, 2 corrected, 3 split
     is_possible = later <= nights
     is_late = is_new & is_possible & (fate == 0)
     comes_again = is_new & is_possible & (fate >= 1) & (fate <= 3)

@@ -84,10 +84,10 @@ HELD: Final = {
 
 FACTORS: Final = {
     # corruption: factor of its rate in (web shop, marketplace, branch, call centre, loyalty)
-    "name_before_marriage": (1.0, 1.0, 2.0, 1.0, 1.5),
     "missing_name": (1.0, 0.0, 0.5, 8.0, 0.5),
     "missing_given_name": (0.5, 0.0, 4.0, 10.0, 0.0),
     "missing_family_name": (1.0, 0.0, 2.0, 2.0, 1.0),
+    "name_before_marriage": (1.0, 1.0, 2.0, 1.0, 1.5),
     "masked_name": (0.0, 1.0, 0.0, 0.0, 0.0),
     "english_name": (2.0, 0.5, 2.5, 2.0, 1.0),
     "latin_spelling": (1.0, 0.5, 1.0, 0.5, 21.0),
@@ -137,11 +137,11 @@ class CorruptionSettings:
     that nobody makes resolution easy.
 
     Attributes:
-        name_before_marriage: of a wife who took a name, registered later under her own. Default
-            .2, floor .1.
         missing_name: no name at all. Default .02, floor .01.
         missing_given_name: 张女士, `Ms Zhang` where spelled in Latin. Default .02, floor .01.
         missing_family_name: Default .005, floor .002.
+        name_before_marriage: of a wife who took a name, registered later under her own. Default
+            .2, floor .1.
         masked_name: 张**, of the marketplace. Default .5, floor .3.
         english_name: instead of the given name: `Lily Zhang`. Of who has one. Default .06,
             floor .03.
@@ -178,10 +178,10 @@ class CorruptionSettings:
     # A mistyped name in a settings file is an error, not a setting left at its default.
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    name_before_marriage: float = share(0.2, floor=0.1)
     missing_name: float = share(0.02, floor=0.01)
     missing_given_name: float = share(0.02, floor=0.01)
     missing_family_name: float = share(0.005, floor=0.002)
+    name_before_marriage: float = share(0.2, floor=0.1)
     masked_name: float = share(0.5, floor=0.3)
     english_name: float = share(0.06, floor=0.03)
     latin_spelling: float = share(0.04, floor=0.02)
@@ -253,7 +253,8 @@ def make_records(
     """Write down what each source knows about the people who appear in it.
 
     Args:
-        random: the chunk's own generator.
+        random: the chunk's own generator, not seeded like one that drew people or appearances: the
+            same numbers twice would tie together what is independent.
         people: from `make_people`.
         appearances: `person_index` int64 (row in people), `source` text (one of SOURCES, as text or
             dictionary), `list_owner` text (the salesperson on whose list a branch's record
@@ -374,8 +375,8 @@ def _names(
     strikes: _Strikes, persons: dict[str, pa.Array], today: np.ndarray
 ) -> dict[str, pa.Array]:
     """Write the family name, the given name, and both as one text."""
-    family, family_latin = _family_names(strikes, persons, today)
     spelling = _spelling(strikes, _known(persons["english_name"]))
+    family, family_latin = _family_names(strikes, persons, today, spelling.has_family)
     typo = strikes.draw("latin_typo", spelling.is_roman)
     in_family = typo & spelling.has_family
     in_family &= ~spelling.has_given | (strikes.random.random(len(typo)) < 0.35)
@@ -388,11 +389,12 @@ def _names(
 
 
 def _family_names(
-    strikes: _Strikes, persons: dict[str, pa.Array], today: np.ndarray
+    strikes: _Strikes, persons: dict[str, pa.Array], today: np.ndarray, has_family: Mask
 ) -> tuple[pa.Array, pa.Array]:
     """The family name of the day, in Chinese and in pinyin."""
     is_married = _known(persons["married_family_name"]) & (today >= _days_of(persons["married_on"]))
-    is_known = pa.array(is_married & ~strikes.draw("name_before_marriage", is_married))
+    is_stale = strikes.draw("name_before_marriage", is_married & has_family)
+    is_known = pa.array(is_married & ~is_stale)
     chinese, latin = (
         pc.if_else(is_known, persons[f"married_{name}"], persons[name])
         for name in ("family_name", "family_name_latin")

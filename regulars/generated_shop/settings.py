@@ -99,6 +99,12 @@ class ShopSettings(_Section):
     malformed_rate: float = Field(
         0.0002, ge=0, le=0.005, description="broken records, as a share of a text file's records"
     )
+    disturbed_share: float = Field(
+        0.02,
+        ge=0,
+        le=0.2,
+        description="of a night's orders, for each of: late, repeated, corrected, split",
+    )
     behaviour: Behaviour = Behaviour()
     planted: Planted = Planted()
     people: PeopleSettings = PeopleSettings()

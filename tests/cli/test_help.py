@@ -23,6 +23,7 @@ COMMANDS = [
     ["forget"],
     ["settings"],
     ["demo"],
+    ["generate"],
 ]
 
 
@@ -48,7 +49,7 @@ def test_help_loads_nothing_heavy():
         "import sys\n"
         "from typer.testing import CliRunner\n"
         "from regulars.cli import app\n"
-        "for command in ([], ['refresh'], ['sql'], ['source', 'new'], ['demo']):\n"
+        "for command in ([], ['refresh'], ['sql'], ['source', 'new'], ['demo'], ['generate']):\n"
         "    assert CliRunner().invoke(app, [*command, '--help']).exit_code == 0\n"
         "heavy = {'prefect', 'dbt', 'pandas', 'numpy', 'duckdb', 'pyarrow', 'flows', 'mlxtend'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"

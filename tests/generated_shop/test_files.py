@@ -1,0 +1,133 @@
+"""The truth against the landing files, read by hand and not by Regulars."""
+
+import json
+from collections import Counter
+from datetime import UTC
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from flows.load.contract import ENTITIES
+from tests.generated_shop.landing_files import (
+    TEXT_LAYOUTS,
+    broken_lines,
+    files,
+    orders_of,
+    records,
+)
+
+ORDER_SOURCES = ["web_shop", *TEXT_LAYOUTS]
+FORMATS = {  # ending and first part of the source's name: encoding, delimiter
+    ("branch_beijing", "csv"): ("gb18030", ","),
+    ("branch_shanghai", "tsv"): ("gb18030", "\t"),
+    ("branch_guangzhou", "txt"): ("utf-16", "\t"),
+    ("marketplace", "txt"): ("utf-8", "\t"),
+    ("marketplace", "csv"): ("utf-8-sig", ","),
+    ("loyalty", "csv"): ("utf-8", ";"),
+    ("web_shop", "csv"): ("utf-8", ","),
+    ("head_office", "csv"): ("utf-8", ","),
+}
+
+
+def truth(shop, name):
+    return pq.read_table(shop / "truth" / f"{name}.parquet").to_pylist()
+
+
+@pytest.fixture(scope="module")
+def true_orders(shop):
+    return {(order["source"], order["order_id"]): order for order in truth(shop, "orders")}
+
+
+@pytest.mark.parametrize("source", ORDER_SOURCES)
+def test_the_files_say_of_every_order_what_is_true(shop, true_orders, source):
+    found = orders_of(shop, source)
+    true = {number: order for (of, number), order in true_orders.items() if of == source}
+    assert found.keys() == true.keys()
+    assert len(found) > 50
+    for number, order in found.items():
+        expected = true[number]
+        assert (order.customer or None) == expected["source_customer_id"]
+        assert order.is_cancelled == expected["is_cancelled"]
+        assert order.revenue() == expected["net_revenue"]
+        assert order.revenue(of_merchandise=True) == expected["merchandise_revenue"]
+        assert len(order.lines) + (order.freight > 0) == expected["lines"]
+
+
+def test_every_order_names_a_record_of_its_person(shop, true_orders):
+    person_of = {
+        (record["source"], record["source_customer_id"]): record["person_id"]
+        for record in truth(shop, "records")
+    }
+    named = [order for order in true_orders.values() if order["source_customer_id"]]
+    assert len(named) > 0.9 * len(true_orders)
+    for order in named:
+        assert person_of[order["source"], order["source_customer_id"]] == order["person_id"]
+
+
+def test_customers_of_the_files_are_the_records(shop):
+    true = Counter(record["source"] for record in truth(shop, "records"))
+    found = {
+        "web_shop": [
+            json.loads(line)["id"]
+            for path in files(shop, "web_shop", "customers_*.jsonl")
+            for line in path.read_text("utf-8").splitlines()
+            if line.endswith("}")  # a broken record is cut off in its middle
+        ],
+        "loyalty": [
+            record["card"]
+            for path in files(shop, "loyalty", "members_*.csv")
+            for record in records(path, "utf-8", ";")
+        ],
+        "branch_beijing": [
+            record["客户编号"]
+            for path in files(shop, "branch_beijing", "customers_*.csv")
+            for record in records(path, "gb18030", ",")
+        ],
+    }
+    ids = {(record["source"], record["source_customer_id"]) for record in truth(shop, "records")}
+    for source, numbers in found.items():
+        assert len(numbers) == len(set(numbers)) == true[source] > 30
+        assert {(source, number) for number in numbers} <= ids
+
+
+def test_broken_records_are_where_the_truth_says(shop):
+    true = sorted((row["file"], row["line"]) for row in truth(shop, "malformed"))
+    found = []
+    for folder in ("landing", "nights"):
+        for path in sorted((shop / folder).rglob("*")):
+            if path.suffix in (".csv", ".tsv", ".txt", ".jsonl"):
+                encoding, delimiter = FORMATS.get(
+                    (path.parent.name, path.suffix[1:]), ("utf-8", None)
+                )
+                found += [
+                    (str(path.relative_to(shop)), line)
+                    for line in broken_lines(path, encoding, delimiter)
+                ]
+    assert sorted(found) == true
+    assert len(true) > 20
+    assert {row["kind"] for row in truth(shop, "malformed")} == {"too few fields", "no key"}
+
+
+def test_orders_carry_the_moment_of_the_truth(shop, true_orders):
+    checked = 0
+    for path in files(shop, "web_shop", "orders_*.parquet"):
+        for record in pq.read_table(path, columns=["order_no", "placed_at"]).to_pylist():
+            true = true_orders["web_shop", record["order_no"]]["ordered_at"]
+            assert record["placed_at"] == true.astimezone(UTC)
+            checked += 1
+    assert checked > 1_000
+
+
+def test_nights_bring_late_repeated_corrected_split_and_cancelled_orders(shop):
+    forms = Counter(row["form"] for row in truth(shop, "deliveries"))
+    assert forms.keys() >= {"final", "wrong quantity", "without last line", "last line"}
+    again = Counter((row["source"], row["order_id"]) for row in truth(shop, "deliveries"))
+    assert max(again.values()) == 2
+
+
+def test_every_entity_of_the_contract_is_delivered(shop):
+    delivered = set()
+    for path in (shop / "sources").glob("*.yml"):
+        delivered |= set(yaml.safe_load(path.read_text("utf-8"))["entities"])
+    assert delivered == set(ENTITIES)

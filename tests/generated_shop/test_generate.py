@@ -1,0 +1,87 @@
+"""The same settings give the same bytes, on any number of processes; memory and disk are minded."""
+
+import hashlib
+import json
+
+import pytest
+
+from regulars.generated_shop.chunks import PEOPLE_A_CHUNK
+from regulars.generated_shop.generate import generate
+from regulars.generated_shop.settings import ShopSettings, read_settings
+
+# three chunks, the last a small one
+SETTINGS = ShopSettings(customers=2 * PEOPLE_A_CHUNK + 100, years=1, seed=3, nights=2)
+
+
+def hashes(folder):
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_same_bytes_on_one_process_and_on_three(tmp_path):
+    generate(SETTINGS, tmp_path / "one", processes=1)
+    seen = []
+    generate(
+        SETTINGS,
+        tmp_path / "three",
+        processes=3,
+        progress=lambda done, chunks: seen.append((done, chunks)),
+    )
+    found = hashes(tmp_path / "one")
+    assert found == hashes(tmp_path / "three")
+    assert len(found) > 80
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_two_runs_are_equal_and_another_seed_is_another_shop(tmp_path):
+    small = SETTINGS.model_copy(update={"customers": 300})
+    for name in ("first", "again"):
+        generate(small, tmp_path / name)
+    generate(small.model_copy(update={"seed": 4}), tmp_path / "other")
+    first, other = hashes(tmp_path / "first"), hashes(tmp_path / "other")
+    assert first == hashes(tmp_path / "again")
+    same = {path for path in first.keys() & other.keys() if first[path] == other[path]}
+    assert not {path for path in same if path.startswith(("landing/web_shop", "truth/people"))}
+
+
+def test_a_shop_is_made_again_from_its_own_settings(tmp_path):
+    small = SETTINGS.model_copy(update={"customers": 200, "nights": 0})
+    generate(small, tmp_path / "first")
+    written = tmp_path / "first" / "truth" / "settings.json"
+    assert json.loads(written.read_text("utf-8"))["customers"] == 200
+    generate(read_settings(written), tmp_path / "again")
+    assert hashes(tmp_path / "first") == hashes(tmp_path / "again")
+
+
+def test_it_writes_over_nothing(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="is not empty"):
+        generate(SETTINGS, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_scale_only_is_the_same_process_without_the_truth(tmp_path):
+    import duckdb
+
+    small = SETTINGS.model_copy(update={"customers": 1_000, "nights": 0})
+    generate(small, tmp_path / "full")
+    generate(small, tmp_path / "scale", is_scale_only=True)
+    lines = tmp_path / "scale" / "landing" / "scale_only" / "order_lines_2025-12-31.parquet"
+    orders = tmp_path / "full" / "truth" / "orders.parquet"
+    found, true = (
+        duckdb.sql(query).fetchone()
+        for query in (
+            f"select count(distinct order_id), sum(quantity * unit_cost) from '{lines}'",
+            f"select count(*), sum(merchandise_cost) from '{orders}'",
+        )
+    )
+    assert found == true
+    assert not (tmp_path / "scale" / "truth" / "orders.parquet").exists()
+
+
+def test_one_customer_is_a_shop(tmp_path):
+    generate(ShopSettings(customers=1, years=1), tmp_path / "tiny")
+    assert (tmp_path / "tiny" / "regulars.toml").is_file()

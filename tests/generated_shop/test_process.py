@@ -1,0 +1,255 @@
+"""How people buy, against the settings: each marginal by a test of its own, on fixed seeds.
+
+A p-value of 1e-4 is asked for: a right generator fails one of these tests once in ten thousand
+seeds, and the seeds are fixed.
+"""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from regulars.generated_shop.calendar import WARM_UP_DAYS
+from regulars.generated_shop.catalogue import CATEGORIES
+from regulars.generated_shop.chunks import draw_buyers
+from regulars.generated_shop.customers import BEHAVIOURS, BONDS, LIFE_EVENTS, NOBODY
+from regulars.generated_shop.purchases import CAMPAIGN, FIRST, OWN
+from regulars.generated_shop.settings import Planted, ShopSettings
+from regulars.generated_shop.world import make_world
+
+PEOPLE = 10_000
+LEAST_P = 1e-4
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_world(ShopSettings(customers=PEOPLE))
+
+
+@pytest.fixture(scope="module")
+def bought(world):
+    _, customers, contacts, purchases, lines = draw_buyers(world, 0, PEOPLE)
+    return customers, contacts, purchases, lines
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    """The same people in a shop where nothing fails, so that nobody leaves before their day."""
+    world = make_world(ShopSettings(customers=PEOPLE, planted=Planted(failure_rate=0)))
+    _, customers, _, purchases, _ = draw_buyers(world, 0, PEOPLE)
+    return world, customers, purchases
+
+
+def plain(customers):
+    """People whose rate and hazard nothing has changed."""
+    return (
+        ~customers.is_business
+        & ~customers.bonds[:, BONDS.index("customised")]
+        & ~customers.bonds[:, BONDS.index("structural")]
+        & (customers.owners[:, 0] == NOBODY)
+    )
+
+
+def test_rates_are_gamma(world, bought):
+    behaviour = world.settings.behaviour
+    rates = bought[0].rate[plain(bought[0])]
+    expected = stats.gamma(behaviour.rate_shape, scale=1 / behaviour.rate_scale_weeks)
+    assert stats.kstest(rates, expected.cdf).pvalue > LEAST_P
+
+
+def test_lifetimes_are_exponential_with_gamma_hazards(undisturbed):
+    world, customers, _ = undisturbed
+    behaviour = world.settings.behaviour
+    here = plain(customers)
+    weeks = (customers.gone_day - customers.won_day)[here] / 7
+    expected = stats.lomax(behaviour.drop_out_shape, scale=behaviour.drop_out_scale_weeks)
+    assert stats.kstest(weeks, expected.cdf).pvalue > LEAST_P
+
+
+def own_purchases(undisturbed, behaviour):
+    """Own purchases of people of one behaviour, won within the data, and what they expect."""
+    world, customers, purchases = undisturbed
+    calendar = world.calendar
+    here = (
+        (customers.behaviour == BEHAVIOURS.index(behaviour))
+        & ~customers.is_prospect
+        & (customers.won_day >= WARM_UP_DAYS)
+    )
+    begins = calendar.standard(customers.won_day)
+    ends = calendar.standard(np.minimum(customers.gone_day, calendar.days))
+    is_own = (purchases.cause == OWN) & here[purchases.person]
+    return here, customers.rate * (ends - begins) / 7, begins, ends, purchases.only(is_own)
+
+
+def test_counts_are_poisson(undisturbed):
+    here, expected, _, _, own = own_purchases(undisturbed, "poisson")
+    counts = np.bincount(own.person, minlength=PEOPLE)
+    assert stats.poisson.cdf(counts[here].sum(), expected[here].sum()) > LEAST_P
+    assert stats.poisson.sf(counts[here].sum(), expected[here].sum()) > LEAST_P
+    # zeros and the rest, person by person: the dispersion too is Poisson's
+    zeros = np.exp(-expected[here])
+    spread = np.sqrt((zeros * (1 - zeros)).sum())
+    assert abs((counts[here] == 0).sum() - zeros.sum()) < 4 * spread
+
+
+def test_purchases_are_even_in_the_seasons_time(undisturbed):
+    world = undisturbed[0]
+    _, _, begins, ends, own = own_purchases(undisturbed, "poisson")
+    # by day: the time of day is drawn apart
+    standard = world.calendar.standard(np.floor(own.day) + 0.5)
+    share = (standard - begins[own.person]) / (ends - begins)[own.person]
+    long = (ends - begins)[own.person] > 200
+    assert stats.kstest(share[long].clip(0, 1), "uniform").pvalue > LEAST_P
+
+
+def test_festivals_and_weekdays_show(undisturbed):
+    world, _, purchases = undisturbed
+    days = np.bincount(np.floor(purchases.day).astype(int), minlength=world.calendar.days)
+    double_eleven = world.calendar.place(date(2024, 11, 11))
+    around = [double_eleven + week * 7 for week in (-3, -2, 2, 3)]
+    assert days[double_eleven] > 3 * days[around].mean()
+    monday, saturday = (
+        np.mean(
+            [
+                days[day]
+                for day in range(WARM_UP_DAYS, world.calendar.days)
+                if world.calendar.date(day).weekday() == weekday
+            ]
+        )
+        for weekday in (0, 5)
+    )
+    assert saturday / monday == pytest.approx(1.3 / 0.9, rel=0.1)
+
+
+@pytest.mark.parametrize(("behaviour", "spread"), [("poisson", 1.0), ("regular", 0.5)])
+def test_regular_buyers_buy_by_the_clock(undisturbed, behaviour, spread):
+    world = undisturbed[0]
+    _, _, begins, ends, own = own_purchases(undisturbed, behaviour)
+    standard = world.calendar.standard(own.day)
+    gaps, person = np.diff(standard), own.person
+    is_gap = person[1:] == person[:-1]
+    rate = undisturbed[1].rate[person[1:]] / 7
+    # long lives and many purchases, or else the gaps seen are short ones
+    is_long = is_gap & (rate * (ends - begins)[person[1:]] > 15)
+    scaled = (gaps * rate)[is_long]
+    assert len(scaled) > 500
+    assert scaled.std() / scaled.mean() == pytest.approx(spread, rel=0.15)
+
+
+def test_clumpy_and_pausing_buyers_break_the_models(undisturbed):
+    """Clumps: gaps below a week are far more than Poisson's. Pauses: gaps above 60 days are."""
+    calendar = undisturbed[0].calendar
+
+    def short_share(behaviour):
+        _, _, _, _, own = own_purchases(undisturbed, behaviour)
+        is_gap = own.person[1:] == own.person[:-1]
+        gaps = np.diff(calendar.standard(own.day))[is_gap]
+        return (gaps < 7).mean()
+
+    assert short_share("clumpy") > 2 * short_share("poisson")
+
+
+@pytest.mark.parametrize(
+    ("share", "found"),
+    [
+        ("prospect_share", lambda customers: customers.is_prospect),
+        ("already_there_share", lambda customers: customers.won_day < WARM_UP_DAYS),
+        ("irregular_share", lambda customers: customers.behaviour > 0),
+        ("life_event_share", lambda customers: customers.life_event > 0),
+    ],
+)
+def test_shares(world, bought, share, found):
+    expected = getattr(world.settings.behaviour, share)
+    test = stats.binomtest(int(found(bought[0]).sum()), PEOPLE, expected)
+    assert test.pvalue > LEAST_P
+
+
+def test_first_purchases_are_one_a_customer(bought):
+    customers, _, purchases, _ = bought
+    first = np.bincount(purchases.person[purchases.cause == FIRST], minlength=PEOPLE)
+    is_seen = ~customers.is_prospect & (customers.won_day >= WARM_UP_DAYS)
+    assert (first == is_seen).all()
+    assert not np.isin(purchases.person, np.flatnonzero(customers.is_prospect)).any()
+
+
+def test_tastes_follow_age_and_sex(world, bought):
+    """One line of each person, for those of a person depend on each other; drawn, for they are sorted."""
+    customers, _, purchases, lines = bought
+    is_taste = (lines.cause == 0) & (lines.product >= 0)
+    is_taste &= customers.life_event[purchases.person[lines.order]] == 0
+    shuffled = np.random.default_rng(1).permutation(np.flatnonzero(is_taste))
+    _, places = np.unique(purchases.person[lines.order[shuffled]], return_index=True)
+    first = shuffled[places]
+    person = purchases.person[lines.order[first]]
+    refused = {move.product_type // 4 for move in world.catalogue.price_moves}
+    kept = [place for place in range(len(CATEGORIES)) if place not in refused]
+    for age_group in range(3):
+        for sex in range(2):
+            here = (customers.age_group[person] == age_group) & (customers.sex[person] == sex)
+            found = np.bincount(
+                world.catalogue.category[lines.product[first[here]]], minlength=len(CATEGORIES)
+            )[kept]
+            expected = world.catalogue.tastes[age_group, sex][kept]
+            expected = expected / expected.sum() * found.sum()
+            assert found.sum() > 100
+            assert stats.chisquare(found, expected).pvalue > LEAST_P
+
+
+def test_life_events_bring_purchases(bought):
+    customers, _, purchases, _ = bought
+    exam = LIFE_EVENTS.index("exam")
+    caused = purchases.cause == 2
+    here = customers.life_event[purchases.person[caused]] == exam
+    since = (purchases.day[caused] - customers.life_event_day[purchases.person[caused]])[here]
+    assert here.sum() > 200
+    assert since.min() >= -121
+    assert since.max() <= 1
+
+
+def test_campaigns_add_what_they_should_and_the_holdout_gets_nothing(world, bought):
+    customers, contacts, purchases, _ = bought
+    calendar = world.calendar
+    for campaign, effect in enumerate(world.campaigns.effect.tolist()):
+        of = contacts.campaign == campaign
+        active = ~customers.is_prospect[contacts.person] & (
+            customers.gone_day[contacts.person] > contacts.day + 14
+        )
+        reached = np.unique(contacts.person[of & ~contacts.is_holdout & active])
+        caused = (purchases.cause == CAMPAIGN) & (purchases.campaign == campaign)
+        answered = np.isin(purchases.person[caused], reached).sum()
+        held_out = contacts.person[of & contacts.is_holdout]
+        assert not np.isin(purchases.person[caused], held_out).any()
+        assert stats.binomtest(int(answered), len(reached), effect).pvalue > LEAST_P
+        share = (of & contacts.is_holdout).sum()
+        assert (
+            stats.binomtest(int(share), int(of.sum()), world.settings.planted.holdout_share).pvalue
+            > LEAST_P
+        )
+    assert calendar.days > 0
+
+
+def test_failures_and_leaving(world, bought):
+    _, _, purchases, _ = bought
+    planted = world.settings.planted
+    online = purchases.channel < 2
+    failed = purchases.failure > 0
+    assert (
+        stats.binomtest(int(failed.sum()), int(online.sum()), planted.failure_rate).pvalue > LEAST_P
+    )
+    # who left by a failure has no later order; of the others some had stopped anyway
+    last = np.append(purchases.person[1:] != purchases.person[:-1], True)
+    bad, good = failed & ~purchases.is_recovered, failed & purchases.is_recovered
+    assert last[bad].mean() - last[good].mean() > 0.1
+    assert last[good].mean() - last[online & ~failed].mean() < 0.1
+
+
+def test_settings_that_cannot_be(world):
+    with pytest.raises(ValueError, match="do not lie between"):
+        ShopSettings(customers=10, years=30, last_day=date(2010, 1, 1))
+    with pytest.raises(ValueError, match="rate_shape"):
+        ShopSettings(customers=10, behaviour={"rate_shape": 0})
+    corruption = world.settings.corruption
+    with pytest.raises(ValueError, match="floor"):
+        replace(corruption, **{next(iter(vars(corruption))): 0.0})
