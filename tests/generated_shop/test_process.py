@@ -175,7 +175,7 @@ def test_first_purchases_are_one_a_customer(bought):
 
 
 def test_tastes_follow_age_and_sex(world, bought):
-    """One line of each person, for those of a person depend on each other; drawn, for they are sorted."""
+    """One line of each person, drawn: those of a person depend on each other."""
     customers, _, purchases, lines = bought
     is_taste = (lines.cause == 0) & (lines.product >= 0)
     is_taste &= customers.life_event[purchases.person[lines.order]] == 0

@@ -14,7 +14,7 @@ from regulars.generated_shop.customers import NOBODY, WEB
 from regulars.generated_shop.files import PARQUET, Content, Style
 from regulars.generated_shop.layouts.order_numbers import order_numbers
 from regulars.generated_shop.nights import DeliveredLines, night_of
-from regulars.generated_shop.randomness import stream
+from regulars.generated_shop.randomness import chosen, stream
 from regulars.generated_shop.service import KINDS as INTERACTION_KINDS
 from regulars.generated_shop.visits import KINDS as VISIT_KINDS
 
@@ -28,6 +28,8 @@ _ITEM_TYPES: Final = {
     "gift_card": "GIFT_CARD",
     "points": "POINTS",
 }
+_WAYS: Final = ("search", "advertising", "social media", "friend")
+_MOVES_TOLD_SHARE: Final = 0.6
 _REDEEMED_DAYS: Final = 0.01
 
 
@@ -78,46 +80,73 @@ def _orders(chunk: Chunk, delivered: DeliveredLines) -> Content:
 
 
 def _customers(chunk: Chunk) -> Content:
+    """Accounts as they were opened, and again on the day on which people told that they moved."""
+    registrations, world = chunk.registrations, chunk.world
+    opened = np.flatnonzero(registrations.source == WEB)
+    day = registrations.day[opened]
+    moved = _moved_days(chunk, opened)
+    tells = (moved > day) & (moved < world.calendar.days)
+    tells &= chosen(
+        stream(world.settings.seed, "moves told", chunk.number), len(opened), _MOVES_TOLD_SHARE
+    )
+    accounts = pa.concat_tables(
+        [
+            _accounts(chunk, opened, day, is_after_move=False),
+            _accounts(chunk, opened[tells], moved[tells], is_after_move=True),
+        ]
+    )
+    changed = np.concatenate([day, moved[tells]])
+    return Content(SOURCE, "customers", JSON, accounts, night_of(changed, world.calendar))
+
+
+def _moved_days(chunk: Chunk, record: np.ndarray) -> np.ndarray:
+    """Days of the calendar; infinite for who never moved."""
+    moved_on = chunk.people["moved_on"].to_numpy()[chunk.registrations.person[record]]
+    first_day = np.datetime64(chunk.world.calendar.first_day, "D")
+    days = (moved_on.astype("datetime64[D]") - first_day).astype(np.float64)
+    return np.where(np.isnat(moved_on), np.inf, days + 0.8)
+
+
+def _accounts(
+    chunk: Chunk, record: np.ndarray, changed: np.ndarray, *, is_after_move: bool
+) -> pa.Table:
     registrations, customers, world = chunk.registrations, chunk.customers, chunk.world
-    here = np.flatnonzero(registrations.source == WEB)
-    record = chunk.records.take(pa.array(here))
-    people = chunk.people.take(pa.array(registrations.person[here]))
-    referrer = customers.referrer[registrations.person[here]]
+    person = registrations.person[record]
+    known, people = chunk.records.take(pa.array(record)), chunk.people.take(pa.array(person))
+    home = people if is_after_move else known
+    referrer = customers.referrer[person]
     brought_by = np.where(
         referrer != NOBODY, registrations.first[referrer, WEB], NOBODY
     )  # known only where the referrer has an account here
-    day = registrations.day[here]
-    channels = np.array(["search", "advertising", "friend", "social media"])
-    how = stream(world.settings.seed, "web acquisition", chunk.number).integers(0, 4, len(here))
-    how = np.where(brought_by != NOBODY, 2, how)
-    table = pa.table(
+    how = np.where(brought_by != NOBODY, _WAYS.index("friend"), person % (len(_WAYS) - 1))
+    return pa.table(
         {
-            "id": record["source_customer_id"],
+            "id": known["source_customer_id"],
             "account": _struct(
-                mail=record["email"],
-                created=iso_moment(day, world.calendar),
-                how=taken(channels, how),
+                mail=known["email"],
+                created=iso_moment(registrations.day[record], world.calendar),
+                how=taken(np.array(_WAYS), how),
                 invited_by=taken(chunk.records["source_customer_id"], brought_by),
             ),
             "person": _struct(
-                name=record["name"],
-                first=record["given_name"],
-                last=record["family_name"],
-                sex=pc.utf8_slice_codeunits(pc.utf8_upper(record["sex"]), 0, 1),
-                born=record["birth_date"].cast(pa.string()),
+                name=known["name"],
+                first=known["given_name"],
+                last=known["family_name"],
+                sex=pc.utf8_slice_codeunits(pc.utf8_upper(known["sex"]), 0, 1),
+                born=known["birth_date"].cast(pa.string()),
             ),
             "contact": _struct(
-                mobile=record["phone"],
-                address=record["address"],
-                city=record["city"],
-                province=record["region"],
-                country=record["country"],
+                mobile=known["phone"],
+                address=home["address"],
+                city=home["city"],
+                province=home["province" if is_after_move else "region"],
+                country=home["country"],
             ),
             "segment": _struct(income=people["income_band"], household=people["household"]),
-            "lead": pa.array(customers.is_prospect[registrations.person[here]]),
+            "lead": pa.array(customers.is_prospect[person]),
+            "changed": iso_moment(changed, world.calendar),
         }
     )
-    return Content(SOURCE, "customers", JSON, table, night_of(day, world.calendar))
 
 
 def _consents(chunk: Chunk) -> Content:
