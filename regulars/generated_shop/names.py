@@ -29,11 +29,10 @@ class GivenNameCharacter(NamedTuple):
 
 
 class City(NamedTuple):
-    """A city, its province, its telephone area code, its weight within its country."""
+    """A city, its province, its weight within its country."""
 
     name: str
     province: str
-    area_code: str
     weight: float
     country: str
 
@@ -114,21 +113,21 @@ Steven Mike Allen Jerry Vincent Oscar Felix Martin Ben Simon Edward Owen Colin R
 """)
 
 _CITIES = """
-北京市 北京市 010 95, 上海市 上海市 021 100, 广州市 广东省 020 75, 深圳市 广东省 0755 70,
-成都市 四川省 028 50, 杭州市 浙江省 0571 48, 武汉市 湖北省 027 42, 南京市 江苏省 025 40,
-重庆市 重庆市 023 40, 西安市 陕西省 029 36, 苏州市 江苏省 0512 34, 天津市 天津市 022 32,
-长沙市 湖南省 0731 28, 郑州市 河南省 0371 26, 青岛市 山东省 0532 24, 宁波市 浙江省 0574 22,
-东莞市 广东省 0769 20, 佛山市 广东省 0757 19, 合肥市 安徽省 0551 19, 济南市 山东省 0531 18,
-沈阳市 辽宁省 024 18, 厦门市 福建省 0592 17, 福州市 福建省 0591 16, 无锡市 江苏省 0510 16,
-大连市 辽宁省 0411 15, 昆明市 云南省 0871 14, 哈尔滨市 黑龙江省 0451 13, 长春市 吉林省 0431 12,
-石家庄市 河北省 0311 12, 南昌市 江西省 0791 11, 南宁市 广西壮族自治区 0771 11,
-贵阳市 贵州省 0851 10, 太原市 山西省 0351 10, 温州市 浙江省 0577 10, 泉州市 福建省 0595 9,
-珠海市 广东省 0756 8, 兰州市 甘肃省 0931 7, 海口市 海南省 0898 6, 呼和浩特市 内蒙古自治区 0471 5,
-乌鲁木齐市 新疆维吾尔自治区 0991 5, 洛阳市 河南省 0379 5, 西宁市 青海省 0971 2
+北京市 北京市 95, 上海市 上海市 100, 广州市 广东省 75, 深圳市 广东省 70,
+成都市 四川省 50, 杭州市 浙江省 48, 武汉市 湖北省 42, 南京市 江苏省 40,
+重庆市 重庆市 40, 西安市 陕西省 36, 苏州市 江苏省 34, 天津市 天津市 32,
+长沙市 湖南省 28, 郑州市 河南省 26, 青岛市 山东省 24, 宁波市 浙江省 22,
+东莞市 广东省 20, 佛山市 广东省 19, 合肥市 安徽省 19, 济南市 山东省 18,
+沈阳市 辽宁省 18, 厦门市 福建省 17, 福州市 福建省 16, 无锡市 江苏省 16,
+大连市 辽宁省 15, 昆明市 云南省 14, 哈尔滨市 黑龙江省 13, 长春市 吉林省 12,
+石家庄市 河北省 12, 南昌市 江西省 11, 南宁市 广西壮族自治区 11,
+贵阳市 贵州省 10, 太原市 山西省 10, 温州市 浙江省 10, 泉州市 福建省 9,
+珠海市 广东省 8, 兰州市 甘肃省 7, 海口市 海南省 6, 呼和浩特市 内蒙古自治区 5,
+乌鲁木齐市 新疆维吾尔自治区 5, 洛阳市 河南省 5, 西宁市 青海省 2
 """
 _CITIES_ABROAD = """
-新加坡 新加坡 65 30 Singapore, 伦敦 英格兰 44 20 United-Kingdom, 悉尼 新南威尔士 61 18 Australia,
-多伦多 安大略 1416 16 Canada, 旧金山 加利福尼亚 1415 16 United-States
+新加坡 新加坡 30 Singapore, 伦敦 英格兰 20 United-Kingdom, 悉尼 新南威尔士 18 Australia,
+多伦多 安大略 16 Canada, 旧金山 加利福尼亚 16 United-States
 """
 
 STREETS: Final = _words("""
@@ -176,10 +175,10 @@ def _cities() -> tuple[City, ...]:
     home = [entry.split() for entry in _CITIES.split(",")]
     abroad = [entry.split() for entry in _CITIES_ABROAD.split(",")]
     return tuple(
-        City(name, province, code, float(weight), CHINA) for name, province, code, weight in home
+        City(name, province, float(weight), CHINA) for name, province, weight in home
     ) + tuple(
-        City(name, province, code, float(weight), country.replace("-", " "))
-        for name, province, code, weight, country in abroad
+        City(name, province, float(weight), country.replace("-", " "))
+        for name, province, weight, country in abroad
     )
 
 
