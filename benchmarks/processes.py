@@ -5,6 +5,7 @@ import resource
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -31,11 +32,8 @@ def working_folder(wanted: Path | None) -> Iterator[Path]:
 def in_own_process(run: Callable[..., Result], *arguments: object) -> Result:
     """Run a function in a process of its own, so that its peak of memory is its own."""
     # Forked, not spawned: DuckDB takes a spawned process for a person at a prompt and draws bars.
-    with multiprocessing.get_context("fork").Pool(1) as pool:
-        result = pool.apply(run, arguments)
-        pool.close()
-        pool.join()
-    return result
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        return pool.submit(run, *arguments).result()
 
 
 def peak_mebibytes() -> int:

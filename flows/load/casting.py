@@ -236,7 +236,7 @@ def _single(
         value = f"lower({text})"
         listed = ", ".join(quote_text(word) for word in words)
         reason = f"not one of {', '.join(words)}"
-        detail = _shown(alias, f" is {reason}", "'")
+        detail = shown(alias, f" is {reason}", "'")
         return value, [Fault(source.name, f"{quote_name(name)} not in ({listed})", reason, detail)]
     if kind == "VARCHAR":
         return text, []
@@ -371,7 +371,7 @@ def _unreadable(source: SourceColumn, kind: str, value: str) -> Fault:
 
 def _unread(label: str, condition: str, text: str, wanted: str) -> Fault:
     article = "" if wanted.startswith("a ") else "an " if wanted == "INTEGER" else "a "
-    detail = _shown(text, f" as {wanted}", "cannot read '")
+    detail = shown(text, f" as {wanted}", "cannot read '")
     return Fault(label, condition, f"not {article}{wanted}", detail)
 
 
@@ -381,7 +381,7 @@ def _plain(kind: str) -> str:
     return kind
 
 
-def _shown(value: str, after: str, before: str) -> str:
+def shown(value: str, after: str, before: str) -> str:
     """Return SQL for a text that quotes the value at fault, cut where it is long."""
     closing = quote_text("'" + after)
     return f"{quote_text(before)} || left(cast({value} as varchar), 100) || {closing}"

@@ -11,6 +11,8 @@ from typing import Final
 MONEY: Final = "DECIMAL(18,4)"
 TEXT: Final = "VARCHAR"
 TIME: Final = "TIMESTAMPTZ"
+# A regular expression. No colon: in a key, `<source>:<id>`, the source ends at the first one.
+SOURCE_NAME: Final = "[a-z][a-z0-9_]*"
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Entity:
 
     Attributes:
         name: the entity, and the name of its raw table.
-        key: the columns that identify one row within a source; none of them may be null.
+        key: the columns that identify one row within a source; none of them may be null. An id
+            among them that another source hands out is told apart by `id_sources` too.
         columns: every column with its DuckDB type, in the order of the raw table.
         required: columns beside the key that a row must fill.
         values: for columns with a closed vocabulary, the words allowed.
@@ -30,6 +33,23 @@ class Entity:
     columns: dict[str, str]
     required: tuple[str, ...] = ()
     values: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def id_sources(self) -> dict[str, str]:
+        """Ids that another source may hand out: each with the column that names that source.
+
+        Null there means the row's own source; the loader writes null for its name too.
+        """
+        named = {name: f"{name.removesuffix('_id')}_source" for name in self.columns}
+        return {name: source for name, source in named.items() if source in self.columns}
+
+    @property
+    def whole_key(self) -> tuple[str, ...]:
+        """The key, each id of another source followed by the column that names the source."""
+        sources = self.id_sources
+        return tuple(
+            part for name in self.key for part in (name, sources.get(name)) if part is not None
+        )
 
 
 # What the loader adds to every raw row. `updated_at` may be mapped; else it is the time of the
@@ -57,6 +77,7 @@ _ENTITIES = (
             "order_status": TEXT,
             "customer_id": TEXT,
             "product_id": TEXT,
+            "product_source": TEXT,
             "line_kind": TEXT,
             "quantity": "DECIMAL(18,4)",
             "unit_price": MONEY,
@@ -65,10 +86,14 @@ _ENTITIES = (
             "unit_cost": MONEY,
             "currency": TEXT,
             "returned_order_id": TEXT,
+            "returned_order_source": TEXT,
             "store_id": TEXT,
+            "store_source": TEXT,
             "channel": TEXT,
             "employee_id": TEXT,
+            "employee_source": TEXT,
             "campaign_id": TEXT,
+            "campaign_source": TEXT,
         },
         required=("ordered_at",),
         values={
@@ -119,6 +144,7 @@ _ENTITIES = (
             "product_type": TEXT,
             "package_size": TEXT,
             "supplier_id": TEXT,
+            "supplier_source": TEXT,
             "list_price": MONEY,
             "unit_cost": MONEY,
         },
@@ -150,6 +176,7 @@ _ENTITIES = (
             "name": TEXT,
             "role": TEXT,
             "store_id": TEXT,
+            "store_source": TEXT,
             "manager_id": TEXT,
             "hired_on": "DATE",
             "left_on": "DATE",
@@ -161,6 +188,7 @@ _ENTITIES = (
         columns={
             "customer_id": TEXT,
             "employee_id": TEXT,
+            "employee_source": TEXT,
             "owned_from": "DATE",
             "owned_to": "DATE",
         },
@@ -172,6 +200,7 @@ _ENTITIES = (
             "interaction_id": TEXT,
             "customer_id": TEXT,
             "employee_id": TEXT,
+            "employee_source": TEXT,
             "channel": TEXT,
             "kind": TEXT,
             "begun_by": TEXT,
@@ -182,6 +211,7 @@ _ENTITIES = (
             "rating": "DECIMAL(9,4)",
             "cause": TEXT,
             "order_id": TEXT,
+            "order_source": TEXT,
             "compensation_amount": MONEY,
             "is_loop_closed": "BOOLEAN",
         },
@@ -217,6 +247,7 @@ _ENTITIES = (
         key=("campaign_id", "customer_id", "contacted_at"),
         columns={
             "campaign_id": TEXT,
+            "campaign_source": TEXT,
             "customer_id": TEXT,
             "contacted_at": TIME,
             "is_holdout": "BOOLEAN",
@@ -228,17 +259,26 @@ _ENTITIES = (
     Entity(
         "coupons",
         key=("coupon_id", "product_id", "campaign_id"),
-        columns={"coupon_id": TEXT, "product_id": TEXT, "campaign_id": TEXT},
+        columns={
+            "coupon_id": TEXT,
+            "product_id": TEXT,
+            "product_source": TEXT,
+            "campaign_id": TEXT,
+            "campaign_source": TEXT,
+        },
     ),
     Entity(
         "coupon_redemptions",
         key=("coupon_id", "customer_id", "redeemed_at"),
         columns={
             "coupon_id": TEXT,
+            "coupon_source": TEXT,
             "customer_id": TEXT,
             "redeemed_at": TIME,
             "campaign_id": TEXT,
+            "campaign_source": TEXT,
             "order_id": TEXT,
+            "order_source": TEXT,
             "amount": MONEY,
         },
     ),
@@ -251,6 +291,7 @@ _ENTITIES = (
             "occurred_at": TIME,
             "kind": TEXT,
             "product_id": TEXT,
+            "product_source": TEXT,
         },
         values={"kind": ("view", "favourite", "cart")},
     ),
@@ -265,6 +306,7 @@ _ENTITIES = (
             "points": "DECIMAL(18,4)",
             "bond_kind": TEXT,
             "order_id": TEXT,
+            "order_source": TEXT,
         },
         values={
             "kind": ("earn", "burn", "lapse", "adjust"),
@@ -291,7 +333,9 @@ _ENTITIES = (
             "amount": MONEY,
             "customer_id": TEXT,
             "store_id": TEXT,
+            "store_source": TEXT,
             "employee_id": TEXT,
+            "employee_source": TEXT,
         },
         values={"kind": ("selling", "service", "care")},
     ),
@@ -316,7 +360,11 @@ def describe_contract() -> str:
     """Return the contract as Markdown: the tables of docs/input-contract.md."""
     parts = []
     for entity in _ENTITIES:
-        key = ", ".join(f"`{name}`" for name in entity.key)
+        id_sources = entity.id_sources
+        key = ", ".join(
+            f"`{name}`" + (f" with `{id_sources[name]}`" if name in id_sources else "")
+            for name in entity.key
+        )
         parts += [
             f"### {entity.name}",
             "",
@@ -328,7 +376,7 @@ def describe_contract() -> str:
         for name, kind in entity.columns.items():
             if name in COMPUTED_COLUMNS:
                 continue
-            remarks = []
+            remarks = [f"source of `{of}`" for of, source in id_sources.items() if source == name]
             if name in entity.key or name in entity.required:
                 remarks.append("required")
             if name in entity.values:

@@ -25,8 +25,9 @@ from flows.load.casting import (
     cast_column,
     clean,
     is_text,
+    shown,
 )
-from flows.load.contract import COMPUTED_COLUMNS, MONEY, TIME, Entity
+from flows.load.contract import COMPUTED_COLUMNS, MONEY, SOURCE_NAME, TIME, Entity
 from flows.load.header import Header, missing_column
 from flows.load.landing import LandingError
 from flows.load.mapping import BY_NAME, Column, EntityMapping, Mapping
@@ -104,7 +105,8 @@ class EntityQuery:
                 f"max(line_number) over (partition by order_id) as last_number "
                 f"from raw.order_lines where load_id = {load_id}) "
                 f"select orders.* exclude "
-                f"(n, last_number, product_id, unit_price, discount_amount, unit_cost) "
+                f"(n, last_number, product_id, product_source, unit_price, discount_amount, "
+                f"unit_cost) "
                 f"replace (last_number + 1 as line_number, {quote_text(kind)} as line_kind, "
                 f"1 as quantity, amounts.net_revenue as net_revenue) "
                 f"from orders join amounts using (order_id) "
@@ -197,6 +199,7 @@ def compose(
     if main.kind == "json":
         faults.insert(0, Fault("", "not is_record", "not a JSON object"))
     faults += _unstorable(main, finder)
+    faults += _id_source_faults(contract, columns)
     if contract.name == "order_lines":
         zone = quote_text(mapping.time_zone)
         rows = f"select *, timezone({zone}, ordered_at) as ordered_at_local from ({rows})"
@@ -208,6 +211,9 @@ def compose(
         faults.append(Fault(_label(columns, "line_number"), "", reason, "'line ' || line_number"))
     technical = {"source": quote_text(mapping.source), "source_file": quote_text(main.name)}
     values = {name: quote_name(name) for name in contract.columns if name in columns}
+    for name in contract.id_sources.values():
+        if name in values:  # one way to say that an id is the row's own source's
+            values[name] = f"nullif({values[name]}, {quote_text(mapping.source)})"
     if "updated_at" in columns:
         # A row cannot be newer than its delivery: one dated 2199 would win over every later one.
         # least passes over null.
@@ -217,7 +223,7 @@ def compose(
     if contract.name == "order_lines":
         order = finder.partition_key(columns.get("order_id"))
         values |= _order_line_values(columns, mapping.currency, order)
-    accepted = _accept(judged, values, contract.key if entity.one_row_per_key else ())
+    accepted = _accept(judged, values, contract if entity.one_row_per_key else None)
     return EntityQuery(
         judged,
         accepted,
@@ -243,9 +249,9 @@ def _by_name(contract: Entity, main: Reading) -> dict[str, Column]:
     """Map every contract column that the file has under its own name."""
     names = [name for name in (*contract.columns, "updated_at") if name not in COMPUTED_COLUMNS]
     needed = {*contract.key, *contract.required} - {"line_number"}
-    return {
-        name: Column.model_validate(name) for name in names if name in needed or main.find(name)
-    }
+    found = {name for name in names if name in needed or main.find(name)}
+    found -= {source for name, source in contract.id_sources.items() if name not in found}
+    return {name: Column.model_validate(name) for name in names if name in found}
 
 
 class _Partner:
@@ -553,8 +559,26 @@ def _unstorable(main: Reading, finder: _Finder) -> Iterator[Fault]:
             )
 
 
+def _id_source_faults(contract: Entity, columns: dict[str, Column]) -> Iterator[Fault]:
+    """Faults of what should name the source of an id and cannot: keys would be ambiguous.
+
+    What the mapping states itself, it was held to before.
+    """
+    for name, source in contract.id_sources.items():
+        if source in columns and columns[source].constant is None:
+            pattern, value = quote_text(SOURCE_NAME), quote_name(source)
+            reason = "not the name of a source, such as web_shop"
+            is_named = f"{quote_name(name)} is not null"
+            yield Fault(
+                _label(columns, source),
+                f"{is_named} and not regexp_full_match({value}, {pattern})",
+                reason,
+                shown(value, f" is {reason}", "'"),
+            )
+
+
 def _label(columns: dict[str, Column], name: str) -> str:
-    return ", ".join(columns[name].from_) or name
+    return ", ".join(columns[name].origins) or name
 
 
 def _order_line_faults(
@@ -622,23 +646,28 @@ def _order_line_values(
     return values
 
 
-def _accept(judged: str, values: dict[str, str], key: tuple[str, ...]) -> str:
+def _accept(judged: str, values: dict[str, str], keyed: Entity | None) -> str:
     """Compose the query of the good rows in the raw table's columns.
 
     Args:
         judged: query of all rows.
         values: SQL of each column.
-        key: keep one row of each, of each column its last value; empty: keep all rows.
+        keyed: keep one row of each of its keys, of each column its last value, an id with the
+            source that hands it out; None: keep all rows.
     """
     good = f"from ({judged}) where fault is null"
-    if not key:
+    if keyed is None:
         listed = ", ".join(f"{value} as {quote_name(name)}" for name, value in values.items())
         return f"select {listed}, {LINE} as source_line {good}"
-    keys = [quote_name(name) for name in key]
+    keys = {name: values[name] for name in keyed.whole_key if name in values}
+    ids = {source: values.get(name) for name, source in keyed.id_sources.items()}
     rest = [
-        f"arg_max({value}, {LINE}) filter ({value} is not null) as {quote_name(name)}"
+        # arg_max passes over null, which is a source too: the row's own
+        f"arg_max_null({value}, {LINE}) filter ({ids.get(name) or value} is not null) "
+        f"as {quote_name(name)}"
         for name, value in values.items()
-        if name not in key
+        if name not in keys
     ]
-    listed = ", ".join([*keys, *rest, f"max({LINE}) as source_line"])
-    return f"select {listed} {good} group by {', '.join(keys)}"
+    named = [f"{value} as {quote_name(name)}" for name, value in keys.items()]
+    kept = ", ".join([*named, *rest, f"max({LINE}) as source_line"])
+    return f"select {kept} {good} group by {', '.join(keys.values())}"

@@ -30,7 +30,14 @@ from pydantic import (
     model_validator,
 )
 
-from flows.load.contract import COMPUTED_COLUMNS, ENTITIES, MEMBER_ENTITIES, TIME, Entity
+from flows.load.contract import (
+    COMPUTED_COLUMNS,
+    ENTITIES,
+    MEMBER_ENTITIES,
+    SOURCE_NAME,
+    TIME,
+    Entity,
+)
 from flows.load.currencies import check_currency
 
 BY_NAME: Final = "by_name"
@@ -51,7 +58,7 @@ _MISPLACED: Final = (
     "could not find expected ':'",
 )
 
-SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+SourceName = Annotated[str, Field(pattern=f"^{SOURCE_NAME}$")]
 
 
 class MappingError(Exception):
@@ -436,8 +443,8 @@ class Mapping(_Strict):
     def _agrees_with_contract(self) -> "Mapping":
         problems = [*_zone_problems("time_zone", self.time_zone)]
         problems += _zone_problems("timestamps_in", self.timestamps_in)
-        if "order_lines" not in self.entities:
-            problems.append("entities: order_lines is required, every other entity is optional")
+        if not self.entities:
+            problems.append("entities: expected at least one entity of the input contract")
         for name, entity in self.entities.items():
             where = f"entities.{name}"
             if name not in ENTITIES:
@@ -483,14 +490,19 @@ class Mapping(_Strict):
         """Return the columns by which a later delivery of an entity corrects an earlier one."""
         if entity == "order_lines" and self.delivers == "orders":
             return ("order_id",)
-        return ENTITIES[entity].key
+        return ENTITIES[entity].whole_key
 
     def key_fingerprint(self, entity: str) -> str:
         """Return the SHA-256 of where an entity's key comes from."""
         columns = self.entities[entity].columns
+        # The sources of ids only where they are stated: without them the hash is what it was
+        # before the contract had them.
+        unstated = set(ENTITIES[entity].id_sources.values())
+        unstated -= set() if isinstance(columns, str) else columns.keys()
         stated = {
             name: (Column.model_validate(name) if isinstance(columns, str) else columns.get(name))
             for name in self.key_of(entity)
+            if name not in unstated
         }
         part = {
             name: column and column.model_dump(mode="json", exclude_defaults=True)
@@ -562,6 +574,11 @@ def _entity_problems(where: str, contract: Entity, entity: EntityMapping) -> lis
         for name in needed
         if name not in entity.columns
     ]
+    problems += [
+        f"{where}.columns.{source}: says which source hands out {name}, which is not mapped"
+        for name, source in contract.id_sources.items()
+        if source in entity.columns and name not in entity.columns
+    ]
     return problems
 
 
@@ -579,13 +596,19 @@ def _column_problems(contract: Entity, name: str, kind: str, column: Column) -> 
         problems.append(f"concat is for text; {name} is {kind}")
     if column.constant is not None and not _is_readable(column.constant, kind):
         problems.append(f"constant '{column.constant}' cannot be read as {kind}")
+    stated = [column.constant, column.otherwise, *column.values.values()]
     words = contract.values.get(name)
     if words:
-        stated = [column.constant, column.otherwise, *column.values.values()]
         problems += [
             f"'{word}' is not one of {', '.join(words)}.{did_you_mean(word, words)}"
             for word in stated
             if word is not None and word not in words
+        ]
+    if name in contract.id_sources.values():
+        problems += [
+            f"'{word}' is not the name of a source, such as web_shop"
+            for word in stated
+            if word is not None and not re.fullmatch(SOURCE_NAME, word)
         ]
     return problems
 

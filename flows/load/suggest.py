@@ -187,15 +187,17 @@ def suggest_mapping(name: str, files: Sequence[Path]) -> str:
             unused.append(sketch)
         else:
             entities[entity] = (sketch, _match(entity, sketch))
-    if "order_lines" not in entities:
-        first = max(unused or sketches, key=lambda sketch: len(_match("order_lines", sketch)))
+    if "order_lines" not in entities and unused:
+        first = max(unused, key=lambda sketch: len(_match("order_lines", sketch)))
         unused = [sketch for sketch in unused if sketch is not first]
         entities = {"order_lines": (first, _match("order_lines", first)), **entities}
-    lines_file, lines_columns = entities["order_lines"]
-    for entity in _NAMES:
-        told = _told_by_lines(entity, lines_file, lines_columns)
-        if told and entity not in entities:
-            entities[entity] = (lines_file, told)
+    lines_file = None
+    if "order_lines" in entities:
+        lines_file, lines_columns = entities["order_lines"]
+        for entity in _NAMES:
+            told = _told_by_lines(entity, lines_file, lines_columns)
+            if told and entity not in entities:
+                entities[entity] = (lines_file, told)
     lines = [
         f"# First mapping of {source}, written from a look at its files.",
         "# Check what is marked GUESS and fill in FILL_IN; then run `regulars source check`.",
@@ -336,6 +338,9 @@ def _match(entity: str, sketch: _Sketch) -> dict[str, str]:
             if known in folded and folded[known] not in matched.values():
                 matched[column] = folded[known]
                 break
+    for name, source in ENTITIES[entity].id_sources.items():
+        if name not in matched:  # nothing to say the source of
+            matched.pop(source, None)
     return matched
 
 

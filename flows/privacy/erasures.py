@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import duckdb
 
-from flows.load.contract import ENTITIES
+from flows.load.contract import ENTITIES, Entity
 from flows.load.mapping import EntityMapping, Mapping
 from flows.privacy.traits import is_distinct
 
@@ -301,8 +301,12 @@ def _hide_order_ids(
     what raw holds, and everything is built anew.
     """
     key = erasure_key(connection)
-    names = [name for name in _ORDER_ID_COLUMNS if name in ENTITIES[entity].columns]
-    listed = " union ".join(f"select {name} from raw.{entity} where {of_them}" for name in names)
+    contract = ENTITIES[entity]
+    names = [name for name in _ORDER_ID_COLUMNS if name in contract.columns]
+    listed = " union ".join(
+        f"select {name} from raw.{entity} where {of_them} and {_owner(contract, name)} = $source"
+        for name in names
+    )
     hidden = [
         (order_id, f"{ERASED}-{_hash(key, f'order {source}:{order_id}')[:16]}")
         for (order_id,) in connection.execute(listed, values).fetchall()
@@ -315,27 +319,33 @@ def _hide_order_ids(
     for other in ENTITIES.values():
         for name in _ORDER_ID_COLUMNS:
             if name in other.columns:
-                if _is_in_other_loads(connection, source, other.name, name, values["load_id"]):
+                if _is_in_other_loads(connection, source, other, name, values["load_id"]):
                     withdraw_build(connection)
                 connection.execute(
                     f"update raw.{other.name} set {name} = hidden_orders.hidden from hidden_orders "
-                    f"where source = ? and {name} = hidden_orders.shown",
+                    f"where {_owner(other, name)} = ? and {name} = hidden_orders.shown",
                     [source],
                 )
     connection.execute("drop table hidden_orders")
 
 
+def _owner(entity: Entity, order_id: str) -> str:
+    """Return SQL of the source whose order a column names."""
+    order_source = entity.id_sources.get(order_id)
+    return f"coalesce({order_source}, source)" if order_source else "source"
+
+
 def _is_in_other_loads(
     connection: duckdb.DuckDBPyConnection,
     source: str,
-    entity: str,
+    entity: Entity,
     column: str,
     load_id: int | None,
 ) -> bool:
     """Whether a column holds one of the hidden orders in rows of other loads than this one."""
     found = connection.execute(
-        f"select 1 from raw.{entity} where source = ? and load_id is distinct from ? "
-        f"and {column} in (select shown from hidden_orders) limit 1",
+        f"select 1 from raw.{entity.name} where {_owner(entity, column)} = ? "
+        f"and load_id is distinct from ? and {column} in (select shown from hidden_orders) limit 1",
         [source, load_id],
     ).fetchone()
     return found is not None
@@ -356,26 +366,29 @@ def _part_redemptions(connection: duckdb.DuckDBPyConnection, of_them: str, value
     become one, and its money be lost.
     """
     moments = connection.execute(
-        f"select distinct coupon_id, customer_id, redeemed_at from raw.coupon_redemptions "
-        f"where {of_them} and customer_id <> '{ERASED}'",
+        f"select distinct coupon_source, coupon_id, customer_id, redeemed_at "
+        f"from raw.coupon_redemptions where {of_them} and customer_id <> '{ERASED}'",
         values,
     ).fetchall()
     if not moments:
         return
     key = erasure_key(connection)
-    parts = [
-        (coupon, customer, at, int(_hash(key, f"{coupon} {customer} {at.isoformat()}"), 16) % 10**6)
-        for coupon, customer, at in moments
-    ]
+    parts = []
+    for coupon_source, coupon, customer, at in moments:
+        text = f"{coupon} {customer} {at.isoformat()}"
+        if coupon_source is not None:  # people of two sources may redeem it, and be of one id
+            text = f"{values['source']} {coupon_source}:{text}"
+        parts.append((coupon_source, coupon, customer, at, int(_hash(key, text), 16) % 10**6))
     connection.execute(
         "create or replace temp table moments "
-        "(coupon varchar, member varchar, moment timestamptz, part bigint)"
+        "(handed_out_by varchar, coupon varchar, member varchar, moment timestamptz, part bigint)"
     )
-    connection.executemany("insert into moments values (?, ?, ?, ?)", parts)
+    connection.executemany("insert into moments values (?, ?, ?, ?, ?)", parts)
     connection.execute(
         f"update raw.coupon_redemptions "
         f"set redeemed_at = date_trunc('second', moment) + to_microseconds(part) from moments "
-        f"where {of_them} and coupon_id = coupon and customer_id = member and redeemed_at = moment",
+        f"where {of_them} and coupon_source is not distinct from handed_out_by "
+        f"and coupon_id = coupon and customer_id = member and redeemed_at = moment",
         values,
     )
     connection.execute("drop table moments")

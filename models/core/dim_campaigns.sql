@@ -32,37 +32,21 @@ newest_campaigns as (
 
 seen_campaigns as (
 
-    select
-        campaign_id,
-        source
-    from orders
-
-    union all
-
-    select
-        campaign_id,
-        source
-    from campaign_contacts
-
-    union all
-
-    select
-        campaign_id,
-        source
-    from coupon_redemptions
+    select campaign_id from orders
+    union
+    select campaign_id from campaign_contacts
+    union
+    select campaign_id from coupon_redemptions
 
 ),
 
 inferred_campaigns as (
 
-    select
-        campaign_id,
-        min(source) as source
+    select campaign_id
     from seen_campaigns
     where
         campaign_id <> 'unknown'
         and campaign_id not in (select campaign_id from newest_campaigns)
-    group by campaign_id
 
 ),
 
@@ -76,7 +60,8 @@ members as (
     union all by name
 
     select
-        *,
+        campaign_id,
+        {{ source_of('campaign_id') }} as source,
         true as is_inferred
     from inferred_campaigns
 

@@ -13,14 +13,11 @@ orders as (
 
 inferred_employees as (
 
-    select
-        employee_id,
-        min(source) as source
+    select distinct employee_id
     from orders
     where
         employee_id <> 'unknown'
         and employee_id not in (select employee_id from employees)
-    group by employee_id
 
 ),
 
@@ -34,7 +31,8 @@ members as (
     union all by name
 
     select
-        *,
+        employee_id,
+        {{ source_of('employee_id') }} as source,
         true as is_inferred
     from inferred_employees
 

@@ -24,14 +24,11 @@ order_lines as (
 
 inferred_products as (
 
-    select
-        product_id,
-        min(source) as source
+    select distinct product_id
     from order_lines
     where
         product_id <> 'unknown'
         and product_id not in (select product_id from products)
-    group by product_id
 
 ),
 
@@ -46,8 +43,8 @@ members as (
 
     select
         product_id,
-        source,
-        substr(product_id, length(source) + 2) as source_product_id,
+        {{ source_of('product_id') }} as source,
+        substr(product_id, position(':' in product_id) + 1) as source_product_id,
         true as is_inferred
     from inferred_products
 

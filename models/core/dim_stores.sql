@@ -13,14 +13,11 @@ orders as (
 
 inferred_stores as (
 
-    select
-        store_id,
-        min(source) as source
+    select distinct store_id
     from orders
     where
         store_id <> 'unknown'
         and store_id not in (select store_id from stores)
-    group by store_id
 
 ),
 
@@ -34,7 +31,8 @@ members as (
     union all by name
 
     select
-        *,
+        store_id,
+        {{ source_of('store_id') }} as source,
         true as is_inferred
     from inferred_stores
 

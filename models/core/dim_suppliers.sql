@@ -13,14 +13,11 @@ products as (
 
 inferred_suppliers as (
 
-    select
-        supplier_id,
-        min(source) as source
+    select distinct supplier_id
     from products
     where
         supplier_id <> 'unknown'
         and supplier_id not in (select supplier_id from suppliers)
-    group by supplier_id
 
 ),
 
@@ -34,7 +31,8 @@ members as (
     union all by name
 
     select
-        *,
+        supplier_id,
+        {{ source_of('supplier_id') }} as source,
         true as is_inferred
     from inferred_suppliers
 

@@ -208,19 +208,30 @@
 
         ),
 
-        -- their rate is not kept, so that they are built again with any new rate
+        product_currencies as (
+
+            select distinct
+                product_costs.product_id,
+                sources.currency
+            from {{ ref('int_product_costs') }} as product_costs
+            inner join {{ ref('stg_sources') }} as sources
+                on {{ source_of('product_costs.product_id') }} = sources.source
+            where
+                exists (
+                    select 1 from changed_loads
+                    where entity = 'exchange_rates'
+                )
+
+        ),
+
+        -- their cost's rate is not kept, so that they are built again with any new rate
         orders_of_products_in_another_currency as (
 
             select last_order_lines.order_id
             from last_order_lines
-            inner join {{ ref('stg_sources') }} as sources
-                on last_order_lines.source = sources.source
-            where
-                last_order_lines.currency <> sources.currency
-                and exists (
-                    select 1 from changed_loads
-                    where entity = 'exchange_rates'
-                )
+            inner join product_currencies
+                on last_order_lines.product_id = product_currencies.product_id
+            where last_order_lines.currency <> product_currencies.currency
 
         )
     {%- endif %}

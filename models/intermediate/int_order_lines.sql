@@ -20,10 +20,13 @@ products as (
 
 ),
 
-only_costs as (
+product_costs as (
 
-    select * from {{ ref('int_product_costs') }}
-    where is_only_cost
+    select
+        product_id,
+        min(unit_cost) filter (where is_only_cost) as only_cost
+    from {{ ref('int_product_costs') }}
+    group by product_id
 
 ),
 
@@ -84,11 +87,15 @@ product_terms as (
         coalesce(products.product_id, product_line_kinds.product_id)
             as product_id,
         product_line_kinds.line_kind,
-        only_costs.unit_cost,
+        product_costs.only_cost,
+        case when product_costs.product_id is not null then sources.currency end
+            as cost_currency,
         margin_rates.margin_rate
     from products
-    left join only_costs
-        on products.product_id = only_costs.product_id
+    left join product_costs
+        on products.product_id = product_costs.product_id
+    left join sources
+        on products.source = sources.source
     left join margin_rates
         on
             products.source = margin_rates.source
@@ -97,7 +104,7 @@ product_terms as (
         on products.product_id = product_line_kinds.product_id
     where
         product_line_kinds.line_kind is not null
-        or only_costs.unit_cost is not null
+        or product_costs.product_id is not null
         or margin_rates.margin_rate is not null
 
 ),
@@ -128,11 +135,11 @@ lines_with_terms as (
         ) as line_kind,
         coalesce(order_lines.currency, source_terms.currency) as currency,
         coalesce(
-            order_lines.unit_cost, line_costs.unit_cost, product_terms.unit_cost
+            order_lines.unit_cost, line_costs.unit_cost, product_terms.only_cost
         ) as unit_cost,
-        -- a line's own cost is in its currency, a product's in that of its source
+        -- a line's own cost is in its currency, a product's in that of the source that lists it
         case
-            when order_lines.unit_cost is null then source_terms.currency
+            when order_lines.unit_cost is null then product_terms.cost_currency
         end as product_currency,
         coalesce(product_terms.margin_rate, source_terms.margin_rate)
             as margin_rate,

@@ -20,11 +20,11 @@ products as (
 products_under_rules as (
 
     select
-        source,
+        product_source as source,
         source_product_id
     from order_lines
     where
-        source in (select source from rules)
+        product_source in (select source from rules)
         and source_product_id is not null
 
     union

@@ -10,7 +10,7 @@ final as (
         ---------- ids
         source,
         {{ customer_key() }} as customer_id,
-        source || ':' || employee_id as employee_id,
+        {{ key_of('employee') }} as employee_id,
 
         ---------- dates
         owned_from,

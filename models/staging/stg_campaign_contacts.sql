@@ -9,7 +9,7 @@ final as (
     select
         ---------- ids
         source,
-        source || ':' || campaign_id as campaign_id,
+        {{ key_of('campaign') }} as campaign_id,
         {{ customer_key() }} as customer_id,
         customer_id as source_customer_id,
 

@@ -11,8 +11,8 @@ final as (
         source,
         source || ':' || cost_id as cost_id,
         {{ customer_key() }} as customer_id,
-        source || ':' || store_id as store_id,
-        source || ':' || employee_id as employee_id,
+        {{ key_of('store') }} as store_id,
+        {{ key_of('employee') }} as employee_id,
 
         ---------- texts
         kind,

@@ -9,11 +9,11 @@ final as (
     select
         ---------- ids
         source,
-        source || ':' || coupon_id as coupon_id,
+        {{ key_of('coupon') }} as coupon_id,
         {{ customer_key() }} as customer_id,
         customer_id as source_customer_id,
-        source || ':' || campaign_id as campaign_id,
-        source || ':' || order_id as order_id,
+        {{ key_of('campaign') }} as campaign_id,
+        {{ key_of('order') }} as order_id,
 
         ---------- numerics
         amount,

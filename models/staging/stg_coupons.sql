@@ -10,8 +10,8 @@ final as (
         ---------- ids
         source,
         source || ':' || coupon_id as coupon_id,
-        source || ':' || product_id as product_id,
-        source || ':' || campaign_id as campaign_id,
+        {{ key_of('product') }} as product_id,
+        {{ key_of('campaign') }} as campaign_id,
 
         ---------- delivery
         updated_at,

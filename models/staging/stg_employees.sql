@@ -10,7 +10,7 @@ final as (
         ---------- ids
         source,
         source || ':' || employee_id as employee_id,
-        source || ':' || store_id as store_id,
+        {{ key_of('store') }} as store_id,
         source || ':' || manager_id as manager_id,
 
         ---------- texts

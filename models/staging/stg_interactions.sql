@@ -11,8 +11,8 @@ final as (
         source,
         source || ':' || interaction_id as interaction_id,
         {{ customer_key() }} as customer_id,
-        source || ':' || employee_id as employee_id,
-        source || ':' || order_id as order_id,
+        {{ key_of('employee') }} as employee_id,
+        {{ key_of('order') }} as order_id,
 
         ---------- texts
         channel,

@@ -11,7 +11,7 @@ final as (
         source,
         source || ':' || entry_id as entry_id,
         {{ customer_key() }} as customer_id,
-        source || ':' || order_id as order_id,
+        {{ key_of('order') }} as order_id,
 
         ---------- texts
         kind,

@@ -13,12 +13,13 @@ final as (
         line_number,
         {{ customer_key() }} as customer_id,
         customer_id as source_customer_id,
-        source || ':' || product_id as product_id,
+        {{ key_of('product') }} as product_id,
+        coalesce(product_source, source) as product_source,
         product_id as source_product_id,
-        source || ':' || returned_order_id as returned_order_id,
-        source || ':' || store_id as store_id,
-        source || ':' || employee_id as employee_id,
-        source || ':' || campaign_id as campaign_id,
+        {{ key_of('returned_order') }} as returned_order_id,
+        {{ key_of('store') }} as store_id,
+        {{ key_of('employee') }} as employee_id,
+        {{ key_of('campaign') }} as campaign_id,
 
         ---------- texts
         order_status,

@@ -11,7 +11,7 @@ final as (
         source,
         source || ':' || product_id as product_id,
         product_id as source_product_id,
-        source || ':' || supplier_id as supplier_id,
+        {{ key_of('supplier') }} as supplier_id,
 
         ---------- texts
         name,

@@ -11,7 +11,7 @@ final as (
         source,
         source || ':' || event_id as event_id,
         {{ customer_key() }} as customer_id,
-        source || ':' || product_id as product_id,
+        {{ key_of('product') }} as product_id,
 
         ---------- texts
         kind,

@@ -14,6 +14,7 @@ import pytest
 
 import flows.upgrade
 from flows.database_file import NewerWarehouseError, connect
+from flows.load.contract import ENTITIES
 from flows.load.raw_tables import create_raw_tables
 from flows.publish.versions import current_version
 from flows.runs import begin_run
@@ -31,6 +32,8 @@ from tests.published_rows import published_rows
 from tests.tea_shop import HEADER, MAPPING
 
 RELEASE_0_1 = "beeb3c2"
+# The last commit whose order lines do not say which source hands out their ids.
+WITHOUT_ID_SOURCES = "b6eccbc"
 
 
 @pytest.fixture
@@ -103,6 +106,50 @@ def test_a_warehouse_without_a_format_is_an_older_releases(
     assert connection.execute("select format, created_at from state.warehouse").fetchall() == [
         (FORMAT, began)
     ]
+    assert upgrade(connection) == []
+
+
+def test_rows_from_before_ids_had_sources_name_none(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    upgrade(connection)
+    wanted = shape(connection)
+    added = [
+        (entity.name, source)
+        for entity in ENTITIES.values()
+        for source in entity.id_sources.values()
+    ]
+    for table, source in added:
+        connection.execute(f"alter table raw.{table} drop column {source}")
+    connection.execute(
+        "insert into raw.order_lines (order_id, product_id, source) values ('1', 'tea', 'shop')"
+    )
+    assert sorted(upgrade(connection)) == [
+        "column raw.account_owners.employee_source",
+        "column raw.campaign_contacts.campaign_source",
+        "column raw.costs.employee_source",
+        "column raw.costs.store_source",
+        "column raw.coupon_redemptions.campaign_source",
+        "column raw.coupon_redemptions.coupon_source",
+        "column raw.coupon_redemptions.order_source",
+        "column raw.coupons.campaign_source",
+        "column raw.coupons.product_source",
+        "column raw.employees.store_source",
+        "column raw.interactions.employee_source",
+        "column raw.interactions.order_source",
+        "column raw.loyalty_entries.order_source",
+        "column raw.order_lines.campaign_source",
+        "column raw.order_lines.employee_source",
+        "column raw.order_lines.product_source",
+        "column raw.order_lines.returned_order_source",
+        "column raw.order_lines.store_source",
+        "column raw.products.supplier_source",
+        "column raw.web_events.product_source",
+    ]
+    assert shape(connection) == wanted
+    assert connection.execute(
+        "select product_id, product_source from raw.order_lines"
+    ).fetchall() == [("tea", None)]
     assert upgrade(connection) == []
 
 
@@ -271,17 +318,16 @@ def run_command(
     )
 
 
-@pytest.fixture
-def release_0_1(tmp_path: Path) -> Path:
-    """The code of release 0.1, from this repository's history."""
+def code_of(commit: str, folder: Path) -> Path:
+    """The code of an older commit, from this repository's history."""
     archive = subprocess.run(
-        ["git", "-C", REPOSITORY, "archive", RELEASE_0_1], capture_output=True, check=False
+        ["git", "-C", REPOSITORY, "archive", commit], capture_output=True, check=False
     )
     if archive.returncode:
-        pytest.skip(f"no commit {RELEASE_0_1}: this is no checkout with its history")
+        pytest.skip(f"no commit {commit}: this is no checkout with its history")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
-        files.extractall(tmp_path / "release_0_1", filter="data")
-    return tmp_path / "release_0_1"
+        files.extractall(folder / commit, filter="data")
+    return folder / commit
 
 
 FIRST = HEADER + "1,Ann,tea,2026-01-05 10:00,2,3.50\n2,Bob,tea,2026-02-10 18:30,1,3.50\n"
@@ -290,8 +336,9 @@ SECOND = HEADER + "2,Bob,tea,2026-02-10 18:30,3,3.50\n3,,cup,2026-02-11 12:00,1,
 
 @pytest.mark.slow  # installs and runs the commit before it
 def test_a_warehouse_of_release_0_1_is_upgraded_by_the_next_refresh(
-    tmp_path: Path, release_0_1: Path, prefect_api: str, refresh: Refresh
+    tmp_path: Path, prefect_api: str, refresh: Refresh
 ) -> None:
+    release_0_1 = code_of(RELEASE_0_1, tmp_path)
     shop = tmp_path / "landing" / "shop"
     shop.mkdir(parents=True)
     (tmp_path / "sources").mkdir()
@@ -315,6 +362,40 @@ def test_a_warehouse_of_release_0_1_is_upgraded_by_the_next_refresh(
     upgraded, fresh = (published_rows(tmp_path / name) for name in ("warehouse", "fresh"))
     assert upgraded["core.fct_orders"] != []
     assert upgraded == fresh
+
+
+@pytest.mark.slow  # runs the commit before it
+def test_a_warehouse_from_before_ids_had_sources_is_upgraded_by_the_next_refresh(
+    tmp_path: Path, prefect_api: str, refresh: Refresh
+) -> None:
+    shop = tmp_path / "landing" / "shop"
+    shop.mkdir(parents=True)
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "shop.yml").write_text(MAPPING)
+    (shop / "orders1.csv").write_text(FIRST)
+    code = code_of(WITHOUT_ID_SOURCES, tmp_path)
+    made = run_command(tmp_path, prefect_api, "refresh", code=code)
+    assert made.returncode == 0, made.stdout + made.stderr
+    with duckdb.connect(work_file(tmp_path / "warehouse"), read_only=True) as connection:
+        assert "product_source" not in connection.table("raw.order_lines").columns
+    before = published_rows(tmp_path / "warehouse")
+    assert before["core.fct_orders"] != []
+
+    refresh(tmp_path / "landing", tmp_path / "warehouse")
+    assert published_rows(tmp_path / "warehouse") == before
+    (shop / "orders2.csv").write_text(SECOND)
+    refresh(tmp_path / "landing", tmp_path / "warehouse")
+    with duckdb.connect(work_file(tmp_path / "warehouse"), read_only=True) as connection:
+        assert connection.execute(
+            "select source_file from raw.loads order by load_id"
+        ).fetchall() == [("shop/orders1.csv",), ("shop/orders2.csv",)]
+        assert connection.execute("select mode from state.runs order by run_id").fetchall() == [
+            ("all",),
+            ("all",),
+            ("affected",),
+        ]
+    refresh(tmp_path / "landing", tmp_path / "fresh")
+    assert published_rows(tmp_path / "warehouse") == published_rows(tmp_path / "fresh")
 
 
 def test_a_killed_refresh_of_release_0_1_is_undone(tmp_path: Path) -> None:

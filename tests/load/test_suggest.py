@@ -180,3 +180,14 @@ def test_no_pattern_takes_the_file_of_another_entity(tmp_path: Path) -> None:
     assert mapping.entities["order_lines"].files == ("shop.csv",)
     assert 'files: "shop.csv" # GUESS: this file alone' in text
     assert mapping.entities["customers"].files == ("shop_customers*.csv",)
+
+
+def test_a_folder_without_orders_gets_a_mapping_without_them(tmp_path: Path) -> None:
+    folder = tmp_path / "landing" / "head_office"
+    folder.mkdir(parents=True)
+    (folder / "products.csv").write_text("product_id,name,unit_cost\nP,Tea,1.50\n")
+    (folder / "suppliers.csv").write_text("supplier_id,name\nS,Leaf and Co\n")
+    text, mapping = suggest(tmp_path, "head_office", *sorted(folder.iterdir()))
+    assert list(mapping.entities) == ["products", "suppliers"]
+    assert FILL_IN not in text.partition("entities:")[2]
+    assert check_source(mapping, tmp_path / "landing").would_load

@@ -2,7 +2,8 @@
 
 Random nights deliver new, late, repeated, split, corrected, cancelled and returned orders, stale
 files, full lists, products whose costs change, exchange rates, customers and what campaigns sent
-them, mend mappings and lose files; small pools of ids let them meet often.
+them, sell each other's products and take back each other's orders, mend mappings and lose files;
+small pools of ids let them meet often.
 """
 
 import csv
@@ -44,6 +45,9 @@ class Line:
     unit_cost: str | None = None
     currency: str | None = None
     store_id: str | None = None
+    product_source: str | None = None
+    returned_order_source: str | None = None
+    store_source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ class Contact:
     day: int
     version: int
     cost: str | None = None
+    campaign_source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ class Redemption:
     day: int
     version: int
     amount: str | None = None
+    coupon_source: str | None = None
 
 
 Row = Line | Product | Rate | Customer | Contact | Redemption
@@ -103,8 +109,8 @@ KEYS: Mapping[type, tuple[str, ...]] = {
     Product: ("product_id",),
     Rate: ("day",),
     Customer: ("customer_id",),
-    Contact: ("campaign_id", "customer_id", "day"),
-    Redemption: ("coupon_id", "customer_id", "day"),
+    Contact: ("campaign_id", "campaign_source", "customer_id", "day"),
+    Redemption: ("coupon_id", "coupon_source", "customer_id", "day"),
 }
 DAYS: Mapping[type, str] = {
     Line: "ordered_at",
@@ -230,6 +236,7 @@ days = st.one_of(st.integers(0, 7), st.integers(0, 70))
 versions = st.integers(1, 6)
 amounts = st.sampled_from(["1.00", "2.50", "0.3333"])
 costs = st.sampled_from(["1.00", "0.3333", "1234567.89"])
+id_sources = st.sampled_from([None, None, "shop", "till"])
 lines = st.builds(
     Line,
     order_id=ids,
@@ -244,6 +251,9 @@ lines = st.builds(
     returned_order_id=st.one_of(st.none(), st.none(), st.sampled_from(["0", "1", "2", "9"])),
     unit_cost=st.one_of(st.none(), costs),
     store_id=st.sampled_from([None, None, "s", "t"]),
+    product_source=id_sources,
+    returned_order_source=id_sources,
+    store_source=id_sources,
 )
 products = st.builds(
     Product,
@@ -260,10 +270,22 @@ customers = st.builds(
     Customer, people, version=versions, city=st.sampled_from([None, "Basel", "Turin"])
 )
 contacts = st.builds(
-    Contact, ids, people, day=days, version=versions, cost=st.one_of(st.none(), amounts)
+    Contact,
+    ids,
+    people,
+    day=days,
+    version=versions,
+    cost=st.one_of(st.none(), amounts),
+    campaign_source=id_sources,
 )
 redemptions = st.builds(
-    Redemption, ids, people, day=days, version=versions, amount=st.one_of(st.none(), amounts)
+    Redemption,
+    ids,
+    people,
+    day=days,
+    version=versions,
+    amount=st.one_of(st.none(), amounts),
+    coupon_source=id_sources,
 )
 rates = st.builds(Rate, day=days, rate=st.sampled_from(["1.1", "1.25"]), version=versions)
 
