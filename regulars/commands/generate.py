@@ -95,11 +95,12 @@ def generate(
     except ValidationError as error:
         fail(
             "\n".join(
-                f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}"
+                f"{'.'.join(map(str, one['loc'])) or 'settings'}: "
+                f"{one['msg'].removeprefix('Value error, ')}"
                 for one in error.errors()
             )
         )
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         fail(f"{shown(settings) if settings else 'settings'}: {error}")
     last = shop.last_day + timedelta(days=shop.nights)
     if last >= date.today():
@@ -118,8 +119,8 @@ def generate(
                 processes=processes or os.cpu_count() or 1,
                 progress=advance,
             )
-        except FileExistsError as error:
-            fail(str(error))
+        except OSError as error:
+            fail(_why_not_written(out, error))
     console.print(_summary(records))
     where = shown(out / "regulars.toml")
     console.print(
@@ -148,6 +149,31 @@ def _progress(console: Console) -> Iterator[Callable[[int, int], None]]:
     ) as progress:
         task = progress.add_task("")
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _why_not_written(out: Path, error: OSError) -> str:
+    """What kept a shop from being written, where, and what its folder is left with."""
+    if isinstance(error, FileExistsError) and error.errno is None:
+        return str(error)  # the folder was not empty, and was left alone; the system gives a number
+    why = error.strerror or str(error)
+    file = f" ({shown(Path(os.fsdecode(error.filename)))})" if error.filename else ""
+    half = (
+        f"\nWhat is in {shown(out)} is half a shop, which no refresh should read: remove it."
+        if _is_begun(out)
+        else ""
+    )
+    return (
+        f"the shop could not be written into {shown(out)}: {why}{file}{half}\n"
+        "Next: mend that, or name another --out, and generate again."
+    )
+
+
+def _is_begun(out: Path) -> bool:
+    """Whether anything is in a folder that held nothing before."""
+    try:
+        return any(out.iterdir())
+    except OSError:  # never made, or never ours to look into
+        return False
 
 
 def _summary(records: dict[str, int]) -> Table:

@@ -7,7 +7,7 @@ import numpy as np
 
 from regulars.generated_shop.calendar import Calendar
 from regulars.generated_shop.catalogue import CATEGORIES, CATEGORY, TYPES_A_CATEGORY, Pairs
-from regulars.generated_shop.customers import LIFE_EVENTS, NOBODY, WEB, Customers
+from regulars.generated_shop.customers import LIFE_EVENTS, NOBODY, WEB, Customers, age_groups
 from regulars.generated_shop.purchases import CAMPAIGN, LIFE_EVENT_WINDOWS, Purchases
 from regulars.generated_shop.randomness import chosen
 from regulars.generated_shop.world import World
@@ -30,7 +30,7 @@ _LIFE_EVENT_CATEGORIES: Final = {
     "child": "Picture books",
     "job": "Business English",
 }
-_SEQUENCE_LAG_DAYS: Final = (21.0, 75.0)  # at the earliest, and the mean wait after it
+SEQUENCE_WAIT_DAYS: Final = (21.0, 75.0)  # at least, and on average on top of it
 _SALE_DISCOUNTS: Final = (0.1, 0.25)
 _BUSINESS_DISCOUNT: Final = 0.12
 _GIFT_CARD_SHARE: Final = 0.008
@@ -51,6 +51,7 @@ class Lines:
         discount_cents: of the whole line.
         cost_cents: of a piece.
         cause: place in LINE_CAUSES: why it was bought.
+        coupon_cents: the part of the discount that a campaign's coupon gave.
     """
 
     order: np.ndarray
@@ -61,6 +62,7 @@ class Lines:
     discount_cents: np.ndarray
     cost_cents: np.ndarray
     cause: np.ndarray
+    coupon_cents: np.ndarray
 
     @property
     def net_cents(self) -> np.ndarray:
@@ -83,7 +85,7 @@ def make_lines(
     for more_order, more_product, why in (
         (*_followers(random, world.catalogue.sequences, order, product, purchases), SEQUENCE),
         (*_bundled(random, world.catalogue.bundles, order, product), BUNDLE),
-        (*_decoys(random, len(purchases.person), world), DECOY),
+        (*_decoys(random, purchases, customers, world), DECOY),
     ):
         order, product = np.append(order, more_order), np.append(product, more_product)
         cause = np.append(cause, np.full(len(more_order), why))
@@ -93,7 +95,7 @@ def make_lines(
     by_order = np.lexsort((product, cause, order))
     order, product, cause = order[by_order], product[by_order], cause[by_order]
     merchandise = _priced(random, order, product, cause, purchases, customers, world)
-    return _with_other_kinds(random, merchandise, purchases, customers)
+    return _with_other_kinds(random, merchandise, purchases, customers, world.calendar)
 
 
 def _places_of_lines(random: np.random.Generator, is_business: np.ndarray) -> np.ndarray:
@@ -112,7 +114,7 @@ def _products_by_taste(
 ) -> np.ndarray:
     catalogue, count = world.catalogue, len(order)
     person, day = purchases.person[order], purchases.day[order]
-    category = _by_group(random, person, customers, world)
+    category = _by_group(random, person, day, customers, world)
     which = random.random(count)
     for favourite, share in enumerate(np.cumsum(_FAVOURITE_SHARES)[::-1]):
         place = len(_FAVOURITE_SHARES) - 1 - favourite
@@ -130,7 +132,7 @@ def _products_by_taste(
         is_dearer = (catalogue.product_type[product] == move.product_type) & (day >= move.day)
         refuses = is_dearer & (random.random(count) > move.factor**move.elasticity)
         refused = np.flatnonzero(refuses)
-        other = _by_group(random, person[refused], customers, world)
+        other = _by_group(random, person[refused], day[refused], customers, world)
         other = np.where(other == move.product_type // TYPES_A_CATEGORY, _next(other), other)
         product[refused] = np.searchsorted(
             catalogue.cumulative, other + random.random(len(refused)), side="right"
@@ -143,14 +145,19 @@ def _next(category: np.ndarray) -> np.ndarray:
 
 
 def _by_group(
-    random: np.random.Generator, person: np.ndarray, customers: Customers, world: World
+    random: np.random.Generator,
+    person: np.ndarray,
+    day: np.ndarray,
+    customers: Customers,
+    world: World,
 ) -> np.ndarray:
-    """Categories by the taste of age and sex."""
+    """Categories by the taste of age on that day and sex."""
     tastes = world.catalogue.tastes
     groups = tastes.shape[0] * tastes.shape[1]
     cumulative = np.cumsum(tastes.reshape(groups, -1), axis=1)
     flat = (cumulative / cumulative[:, -1:] + np.arange(groups)[:, None]).ravel()
-    group = customers.age_group[person] * tastes.shape[1] + customers.sex[person]
+    age = age_groups(customers.birth_year[person], world.calendar.year_of(day))
+    group = age * tastes.shape[1] + customers.sex[person]
     found = np.searchsorted(flat, group + random.random(len(person)), side="right")
     category: np.ndarray = (found - group * tastes.shape[2]).clip(0, tastes.shape[2] - 1)
     return category
@@ -159,7 +166,7 @@ def _by_group(
 def _bundled(
     random: np.random.Generator, bundles: Pairs, order: np.ndarray, product: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    orders, products = [], []
+    orders, products = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for first, second, strength in zip(
         bundles.first, bundles.second, bundles.strength, strict=True
     ):
@@ -180,13 +187,13 @@ def _followers(
     """Who bought the first takes the second into their next order after a while, if one comes."""
     span = purchases.day.max(initial=0.0) + 10_000.0
     clock = purchases.person * span + purchases.day  # rising, for orders stand by person and time
-    orders, products = [], []
+    orders, products = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for first, second, strength in zip(
         sequences.first, sequences.second, sequences.strength, strict=True
     ):
         begun = np.unique(order[product == first])
         begun = begun[chosen(random, len(begun), strength)]
-        lag = _SEQUENCE_LAG_DAYS[0] + random.exponential(_SEQUENCE_LAG_DAYS[1], len(begun))
+        lag = SEQUENCE_WAIT_DAYS[0] + random.exponential(SEQUENCE_WAIT_DAYS[1], len(begun))
         later = np.searchsorted(clock, clock[begun] + lag)
         is_there = later < len(clock)
         begun, later = begun[is_there], later[is_there]
@@ -197,17 +204,32 @@ def _followers(
 
 
 def _decoys(
-    random: np.random.Generator, orders: int, world: World
+    random: np.random.Generator, purchases: Purchases, customers: Customers, world: World
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Each decoy lies in its share of the baskets, whatever else does."""
-    found = [
-        np.flatnonzero(chosen(random, orders, rate))
-        for rate in world.catalogue.decoy_rates.tolist()
-    ]
-    return (
-        np.concatenate(found),
-        np.repeat(world.catalogue.decoys, [len(one) for one in found]),
-    )
+    """Each decoy lies in its share of the baskets, whatever else does.
+
+    The confounded ones lie in more of the baskets of sale days or of businesses, which makes them
+    look related.
+    """
+    decoys, calendar = world.catalogue.decoys, world.calendar
+    is_special = {
+        "none": np.zeros(len(purchases.person), bool),
+        "sale days": calendar.is_sale[np.floor(purchases.day).astype(np.int64)],
+        "business": customers.is_business[purchases.person],
+    }
+    orders, products = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for product, confounder, within, otherwise in zip(
+        decoys.product.tolist(),
+        decoys.confounder,
+        decoys.share_within.tolist(),
+        decoys.share_otherwise.tolist(),
+        strict=True,
+    ):
+        share = np.where(is_special[confounder], within, otherwise)
+        found = np.flatnonzero(random.random(len(share)) < share)
+        orders.append(found)
+        products.append(np.full(len(found), product))
+    return np.concatenate(orders), np.concatenate(products)
 
 
 def _priced(
@@ -234,17 +256,21 @@ def _priced(
     share = np.maximum(share, _sale_discounts(random, day, calendar))
     stated = purchases.stated_campaign[order]
     coupons = np.append(world.campaigns.coupon, 0.0)
-    has_coupon = (stated != NOBODY) & (purchases.cause[order] == CAMPAIGN)
-    share = np.where(has_coupon, np.maximum(share, coupons[stated]), share)
+    holds_for = np.append(world.campaigns.coupon_category, NOBODY)
+    has_coupon = (catalogue.category[product] == holds_for[stated]) & (coupons[stated] > share)
+    has_coupon &= purchases.cause[order] == CAMPAIGN
+    share = np.where(has_coupon, coupons[stated], share)
+    discount = np.rint(quantity * price * share).astype(np.int64)
     return Lines(
         order,
         product,
         np.full(len(order), MERCHANDISE),
         quantity,
         price,
-        np.rint(quantity * price * share).astype(np.int64),
+        discount,
         catalogue.cost_cents[product],
         cause,
+        np.where(has_coupon, discount, 0),
     )
 
 
@@ -254,7 +280,11 @@ def _sale_discounts(random: np.random.Generator, day: np.ndarray, calendar: Cale
 
 
 def _with_other_kinds(
-    random: np.random.Generator, merchandise: Lines, purchases: Purchases, customers: Customers
+    random: np.random.Generator,
+    merchandise: Lines,
+    purchases: Purchases,
+    customers: Customers,
+    calendar: Calendar,
 ) -> Lines:
     """Shipping of small web orders, gift cards, points of the loyalty scheme."""
     orders = len(purchases.person)
@@ -262,17 +292,12 @@ def _with_other_kinds(
     is_web = purchases.channel == WEB
     ships = np.flatnonzero(is_web & (worth < FREE_SHIPPING_FROM_CENTS))
     cards = np.flatnonzero(chosen(random, orders, _GIFT_CARD_SHARE))
-    burns = np.flatnonzero(
-        customers.bonds[purchases.person, 0]
-        & chosen(random, orders, _POINTS_SHARE)
-        & (worth > 2_000)
-    )
-    burnt = (worth[burns] * random.uniform(0.05, 0.2, len(burns))).astype(np.int64)
+    burns, points = _burnt_points(random, worth, purchases, customers, calendar)
     parts = [merchandise]
     for place, kind, cents in (
         (ships, SHIPPING, np.full(len(ships), SHIPPING_CENTS)),
         (cards, GIFT_CARD, random.choice(_GIFT_CARD_CENTS, len(cards))),
-        (burns, POINTS, -burnt * POINT_CENTS),
+        (burns, POINTS, -points * POINT_CENTS),
     ):
         parts.append(
             Lines(
@@ -284,6 +309,7 @@ def _with_other_kinds(
                 np.zeros(len(place), np.int64),
                 np.zeros(len(place), np.int64),
                 np.full(len(place), NO_CAUSE),
+                np.zeros(len(place), np.int64),
             )
         )
     together = Lines(
@@ -293,3 +319,42 @@ def _with_other_kinds(
         }
     )
     return together.only(np.argsort(together.order, kind="stable"))
+
+
+def points_earned(
+    merchandise_cents: np.ndarray, purchases: Purchases, customers: Customers
+) -> np.ndarray:
+    """A point for each whole yuan of merchandise in a member's order that is paid; kept on returns.
+
+    `merchandise_cents` is the net merchandise of each purchase, in fen.
+    """
+    is_member = customers.joined_day[purchases.person] <= purchases.day
+    counts = is_member & ~purchases.is_cancelled
+    points: np.ndarray = np.where(counts, merchandise_cents // 100, 0).astype(np.int64)
+    return points.clip(0)
+
+
+def _burnt_points(
+    random: np.random.Generator,
+    worth: np.ndarray,
+    purchases: Purchases,
+    customers: Customers,
+    calendar: Calendar,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Purchases that are paid in part with points, and how many.
+
+    They are of those earned since the last time in the same year, so that nobody burns what they
+    have not.
+    """
+    earned = points_earned(worth, purchases, customers)
+    group = purchases.person * 10_000 + calendar.year_of(purchases.day)
+    before = np.cumsum(earned) - earned
+    burns = np.flatnonzero((earned > 0) & chosen(random, len(earned), _POINTS_SHARE))
+    begins = before[np.searchsorted(group, group[burns])]
+    if len(burns):
+        is_later = np.append(False, group[burns][1:] == group[burns][:-1])
+        begins = np.where(is_later, before[np.roll(burns, 1)], begins)
+    points = ((before[burns] - begins) * random.uniform(0.3, 0.9, len(burns))).astype(np.int64)
+    # a point is a fen, so they never come to more than the order
+    points = np.minimum(points, worth[burns].astype(np.int64) // 2)
+    return burns[points > 0], points[points > 0]

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from regulars.generated_shop.baskets import POINTS, Lines
+from regulars.generated_shop.baskets import MERCHANDISE, POINT_CENTS, POINTS, Lines, points_earned
 from regulars.generated_shop.calendar import WARM_UP_DAYS
 from regulars.generated_shop.customers import BONDS, NOBODY, Customers
 from regulars.generated_shop.orders import Orders
@@ -50,22 +50,24 @@ def make_entries(
     registrations: Registrations,
     world: World,
 ) -> Entries:
-    """A point for each yuan of an order, burnt points, points that lapse, and the other bonds."""
+    """Points earned and burnt with orders, points that lapse, and the other bonds."""
     member = registrations.first[:, LOYALTY]
-    of_order = member[purchases.person[orders.purchase]]
-    is_counted = (of_order != NOBODY) & ~orders.is_cancelled
-    is_counted &= orders.day >= np.where(of_order != NOBODY, registrations.day[of_order], np.inf)
-    worth = np.bincount(lines.order, lines.net_cents, len(orders.number))
-    earning = np.flatnonzero(is_counted)
-    points_line = np.flatnonzero(lines.kind == POINTS)
-    burnt = np.zeros(len(orders.number), np.int64)
-    np.add.at(burnt, lines.order[points_line], lines.net_cents[points_line])
-    burning = np.flatnonzero(is_counted & (burnt < 0))
+    sales = len(purchases.person)
+    is_sale = lines.order < sales
+    is_merchandise = is_sale & (lines.kind == MERCHANDISE)
+    worth = np.zeros(sales, np.int64)
+    np.add.at(worth, lines.order[is_merchandise], lines.net_cents[is_merchandise])
+    earned = points_earned(worth, purchases, customers)
+    is_burnt = is_sale & (lines.kind == POINTS)
+    burnt = np.zeros(sales, np.int64)
+    np.add.at(burnt, lines.order[is_burnt], lines.net_cents[is_burnt] // POINT_CENTS)
+    of_order = member[purchases.person]
+    earning, burning = np.flatnonzero(earned > 0), np.flatnonzero(burnt < 0)
     parts = [
-        _part(of_order[earning], orders.day[earning], "earn", 0, worth[earning] // 100, earning),
-        _part(of_order[burning], orders.day[burning], "burn", 0, burnt[burning], burning),
+        _part(of_order[earning], purchases.day[earning], "earn", 0, earned[earning], earning),
+        _part(of_order[burning], purchases.day[burning], "burn", 0, burnt[burning], burning),
     ]
-    parts += _lapses(of_order[earning], orders.day[earning], worth[earning] // 100, world)
+    parts += _lapses(of_order, purchases.day, earned + burnt, world)
     members = np.flatnonzero(member != NOBODY)
     thanked = members[chosen(random, len(members), _MADE_GOOD_SHARE)]
     parts.append(
@@ -89,7 +91,7 @@ def make_entries(
 
 
 def _lapses(record: np.ndarray, day: np.ndarray, points: np.ndarray, world: World) -> list[Entries]:
-    """At each New Year's Eve, half of what the year earned."""
+    """At each New Year's Eve, half of what the year earned and did not burn."""
     parts = []
     calendar = world.calendar
     for year in range(calendar.first_day.year, world.settings.last_day.year + 2):
@@ -99,7 +101,7 @@ def _lapses(record: np.ndarray, day: np.ndarray, points: np.ndarray, world: Worl
         )
         if not WARM_UP_DAYS < ends <= calendar.days:
             continue
-        here = (day >= begins) & (day < ends)
+        here = (day >= begins) & (day < ends) & (points != 0)
         members, place = np.unique(record[here], return_inverse=True)
         left = (np.bincount(place, points[here], len(members)) * _LAPSED_SHARE).astype(np.int64)
         some = left > 0

@@ -79,6 +79,12 @@ class Calendar:
         """The date of a day's number."""
         return self.first_day + timedelta(days=int(day))
 
+    def year_of(self, day: np.ndarray) -> np.ndarray:
+        """The calendar years of days."""
+        dates = np.datetime64(self.first_day, "D") + np.floor(day).astype(np.int64)
+        years: np.ndarray = dates.astype("datetime64[Y]").astype(np.int64) + 1970
+        return years
+
     @property
     def epoch(self) -> int:
         """Day 0, 00:00 in China, in Unix seconds of the wall clock (not UTC)."""
@@ -88,9 +94,7 @@ class Calendar:
 def make_calendar(settings: ShopSettings) -> Calendar:
     """The calendar of a shop's years, its warm-up and its nights."""
     last = settings.last_day
-    data_begins = date(last.year - settings.years, last.month, min(last.day, 28)) + timedelta(
-        days=1 + last.day - min(last.day, 28)
-    )
+    data_begins = _years_before(last + timedelta(days=1), settings.years)
     first_day = data_begins - timedelta(days=WARM_UP_DAYS)
     history_days = (last - first_day).days + 1
     days = [first_day + timedelta(days=number) for number in range(history_days + settings.nights)]
@@ -116,6 +120,14 @@ def times_of_day(random: np.random.Generator, is_branch: np.ndarray) -> np.ndarr
         hour = np.searchsorted(share, random.random(count), side="right")
         seconds[here] = hour * 3600 + random.integers(0, 3600, count)
     return seconds
+
+
+def _years_before(day: date, years: int) -> date:
+    """The same day of an earlier year; 1 March of a year without 29 February."""
+    try:
+        return day.replace(year=day.year - years)
+    except ValueError:
+        return date(day.year - years, 3, 1)
 
 
 def _intensity(day: date, first_day: date, eves: frozenset[date]) -> float:

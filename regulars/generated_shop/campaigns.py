@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from regulars.generated_shop.calendar import WARM_UP_DAYS, Calendar
+from regulars.generated_shop.catalogue import CATEGORIES
 from regulars.generated_shop.randomness import stream
 from regulars.generated_shop.settings import ShopSettings
 
@@ -25,6 +26,7 @@ class Campaigns:
         starts, ends: days of the calendar, both included.
         cost_cents: fixed cost, in fen; a contact costs `contact_cents` besides.
         coupon: share off that its coupon gives, 0 for none.
+        coupon_category: place of the category whose products it holds for.
     """
 
     number: np.ndarray
@@ -37,6 +39,7 @@ class Campaigns:
     cost_cents: np.ndarray
     contact_cents: np.ndarray
     coupon: np.ndarray
+    coupon_category: np.ndarray
 
 
 def make_campaigns(settings: ShopSettings, calendar: Calendar) -> Campaigns:
@@ -45,7 +48,7 @@ def make_campaigns(settings: ShopSettings, calendar: Calendar) -> Campaigns:
     room = calendar.history_days - WARM_UP_DAYS - 40
     count = max(1, round(room / 365 * _A_YEAR))
     starts = WARM_UP_DAYS + 30 + np.arange(count) * room // (count + 1)
-    effects = np.array(settings.planted.campaign_effects)
+    effects = np.array(settings.planted.campaign_effects or (0.0,))
     is_phone = np.arange(count) % 3 == 2
     return Campaigns(
         number=np.array([f"C{place + 1:03d}" for place in range(count)]),
@@ -58,4 +61,5 @@ def make_campaigns(settings: ShopSettings, calendar: Calendar) -> Campaigns:
         cost_cents=random.integers(2_000, 20_000, count) * 100,
         contact_cents=np.where(is_phone, 400, 5),
         coupon=np.where(np.arange(count) % 2 == 0, 0.1, 0.0),
+        coupon_category=random.integers(0, len(CATEGORIES), count),
     )

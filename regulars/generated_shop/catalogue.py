@@ -7,7 +7,7 @@ import numpy as np
 
 from regulars.generated_shop.calendar import WARM_UP_DAYS, Calendar
 from regulars.generated_shop.randomness import drawn, stream
-from regulars.generated_shop.settings import ShopSettings
+from regulars.generated_shop.settings import Planted, ShopSettings
 
 
 class Category(NamedTuple):
@@ -80,6 +80,23 @@ class Pairs:
 
 
 @dataclass(frozen=True)
+class Decoys:
+    """Popular products that are in a basket whatever else is.
+
+    Attributes:
+        product: places in the catalogue.
+        confounder: "none", or what makes them look related: "sale days" or "business".
+        share_within: the share of baskets that hold them where the confounder is.
+        share_otherwise: and elsewhere.
+    """
+
+    product: np.ndarray
+    confounder: list[str]
+    share_within: np.ndarray
+    share_otherwise: np.ndarray
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """The products, one place an array position, and what is planted among them.
 
@@ -92,8 +109,7 @@ class Catalogue:
         tastes: float64[3, 2, categories], what age groups and sexes (male, female) buy.
         bundles: bought in one order.
         sequences: bought in a later order; where the second is of the first's category, an upgrade.
-        decoys: popular products that are in a basket whatever else is.
-        decoy_rates: the share of baskets that holds each.
+        decoys: what only looks related.
     """
 
     sku: np.ndarray
@@ -110,8 +126,7 @@ class Catalogue:
     price_moves: tuple[PriceMove, ...]
     bundles: Pairs
     sequences: Pairs
-    decoys: np.ndarray
-    decoy_rates: np.ndarray
+    decoys: Decoys
 
     def prices(self, product: np.ndarray, day: np.ndarray) -> np.ndarray:
         """List prices on days, in fen."""
@@ -143,12 +158,13 @@ def make_catalogue(settings: ShopSettings, calendar: Calendar) -> Catalogue:
     brand = random.integers(0, len(_PUBLISHERS), count)
 
     weights = 1.0 / (1.0 + random.permutation(count)) ** 0.7
-    decoys = _bestsellers(random, category, len(settings.planted.decoy_rates))
-    weights[decoys] = 0.0  # decoys come into baskets by themselves
-    used: set[int] = set()  # a product has one planted place at most
     moved = random.choice(
         len(CATEGORIES) * TYPES_A_CATEGORY, len(settings.planted.price_moves), replace=False
     )
+    # A product has one planted place at most, and none where a price moves.
+    used = set(np.flatnonzero(np.isin(product_type, moved)).tolist())
+    decoys = _decoys(random, category, used, settings.planted)
+    weights[decoys.product] = 0.0  # decoys come into baskets by themselves
     return Catalogue(
         sku=_skus(random, category),
         name=_names(random, category, product_type),
@@ -174,10 +190,9 @@ def make_catalogue(settings: ShopSettings, calendar: Calendar) -> Catalogue:
         ),
         bundles=_bundles(random, category, weights, settings.planted.bundle_strengths, used),
         sequences=_sequences(
-            random, category, product_type, weights, settings.planted.sequence_strengths, used
+            random, category, list_cents, weights, settings.planted.sequence_strengths, used
         ),
         decoys=decoys,
-        decoy_rates=np.array(settings.planted.decoy_rates),
     )
 
 
@@ -198,20 +213,42 @@ def _tastes() -> np.ndarray:
     return tastes
 
 
-def _bestsellers(random: np.random.Generator, category: np.ndarray, count: int) -> np.ndarray:
+def _decoys(
+    random: np.random.Generator, category: np.ndarray, used: set[int], planted: Planted
+) -> Decoys:
     """Books and stationery by chance, no course: what lies beside the till."""
+    rates = [("none", rate, rate) for rate in planted.decoy_rates]
+    rates += [(confounder, *shares) for confounder, shares in planted.confounded_decoys]
     is_small = np.array([one.department != "Courses" for one in CATEGORIES])[category]
-    return random.choice(np.flatnonzero(is_small), count, replace=False)
+    is_small[sorted(used)] = False
+    product = random.choice(np.flatnonzero(is_small), len(rates), replace=False)
+    used |= set(product.tolist())
+    return Decoys(
+        product,
+        [confounder for confounder, _, _ in rates],
+        np.array([within for _, within, _ in rates]),
+        np.array([otherwise for _, _, otherwise in rates]),
+    )
 
 
 def _popular(
-    category: np.ndarray, weights: np.ndarray, wanted: int, used: set[int], share: float = 0.2
+    category: np.ndarray, weights: np.ndarray, wanted: int, used: set[int], share: float = 0.08
 ) -> np.ndarray:
-    """The best-sold fifth of a category, so that what is planted can be seen."""
+    """The best-sold products of a category, so that what is planted can be seen."""
     places = np.flatnonzero((category == wanted) & (weights > 0))
     places = np.array([place for place in places if int(place) not in used], np.int64)
     best = places[np.argsort(-weights[places], kind="stable")]
-    return best[: max(2, int(len(best) * share))]
+    return best[: max(3, int(len(best) * share))]
+
+
+def _open_categories(
+    random: np.random.Generator, category: np.ndarray, weights: np.ndarray, used: set[int]
+) -> list[int]:
+    """Categories with enough products that are not yet planted, in random order."""
+    is_free = weights > 0
+    is_free[sorted(used)] = False
+    free = np.bincount(category[is_free], minlength=len(CATEGORIES))
+    return [place for place in random.permutation(len(CATEGORIES)).tolist() if free[place] >= 4]
 
 
 def _bundles(
@@ -222,41 +259,47 @@ def _bundles(
     used: set[int],
 ) -> Pairs:
     """Pairs across categories; no product is in two of them."""
-    firsts, seconds = [], []
+    firsts: list[int] = []
+    seconds: list[int] = []
     for _ in strengths:
-        of_first, of_second = random.choice(len(CATEGORIES), 2, replace=False)
+        of_first, of_second = _open_categories(random, category, weights, used)[:2]
         first = int(random.choice(_popular(category, weights, of_first, used)))
-        second = int(random.choice(_popular(category, weights, of_second, used, share=1.0)))
+        second = int(random.choice(_popular(category, weights, of_second, used)))
         used |= {first, second}
         firsts.append(first)
         seconds.append(second)
-    return Pairs(np.array(firsts), np.array(seconds), np.array(strengths))
+    return _pairs(firsts, seconds, strengths)
 
 
 def _sequences(
     random: np.random.Generator,
     category: np.ndarray,
-    product_type: np.ndarray,
+    list_cents: np.ndarray,
     weights: np.ndarray,
     strengths: tuple[float, ...],
     used: set[int],
 ) -> Pairs:
-    """From a level to the next of the same category (each second), or to another category."""
-    firsts, seconds = [], []
+    """Each second one leads to a dearer product of the same category, the others elsewhere."""
+    firsts: list[int] = []
+    seconds: list[int] = []
     for number, _ in enumerate(strengths):
-        of_first = int(random.integers(0, len(CATEGORIES)))
-        first = int(random.choice(_popular(category, weights, of_first, used)))
-        used.add(first)
-        of_second = of_first if number % 2 else (of_first + 1) % len(CATEGORIES)
-        pool = _popular(category, weights, of_second, used, share=1.0)
-        if number % 2:  # dearer, where there is a higher level
-            higher = pool[product_type[pool] > product_type[first]]
-            pool = higher if len(higher) else pool
-        second = int(random.choice(pool))
-        used.add(second)
+        of_first, of_second = _open_categories(random, category, weights, used)[:2]
+        if number % 2:
+            # the cheaper of two of the category, the first of them popular
+            pool = _popular(category, weights, of_first, used, share=1.0)
+            pair = np.append(pool[0], random.choice(pool[1:]))
+            first, second = pair[np.argsort(list_cents[pair], kind="stable")].tolist()
+        else:
+            first = int(random.choice(_popular(category, weights, of_first, used)))
+            second = int(random.choice(_popular(category, weights, of_second, used)))
+        used |= {first, second}
         firsts.append(first)
         seconds.append(second)
-    return Pairs(np.array(firsts), np.array(seconds), np.array(strengths))
+    return _pairs(firsts, seconds, strengths)
+
+
+def _pairs(firsts: list[int], seconds: list[int], strengths: tuple[float, ...]) -> Pairs:
+    return Pairs(np.array(firsts, np.int64), np.array(seconds, np.int64), np.array(strengths))
 
 
 def _skus(random: np.random.Generator, category: np.ndarray) -> np.ndarray:

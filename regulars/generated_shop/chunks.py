@@ -1,13 +1,14 @@
 """One chunk of the shop: ten thousand people with all that they are, buy, say and look at."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
 from regulars.generated_shop.baskets import Lines, make_lines
 from regulars.generated_shop.bonds import Entries, make_entries
 from regulars.generated_shop.calendar import WARM_UP_DAYS
+from regulars.generated_shop.callers import with_callers
 from regulars.generated_shop.customers import Customers, make_customers
 from regulars.generated_shop.orders import Orders, make_orders
 from regulars.generated_shop.people import make_people
@@ -55,68 +56,93 @@ def chunk_sizes(customers: int) -> list[int]:
 
 def make_chunk(world: World, number: int, count: int) -> Chunk:
     """Draw a chunk; each subject from a stream of its own."""
-    settings = world.settings
-    people, customers, contacts, purchases, lines = draw_buyers(world, number, count)
-    registrations, orders, lines = draw_orders(world, number, purchases, lines, customers)
+    seed = world.settings.seed
+    buyers = draw_buyers(world, number, count)
+    orders, lines = draw_orders(world, number, buyers)
+    registrations = with_callers(
+        stream(seed, "callers", number),
+        buyers.registrations,
+        buyers.purchases,
+        buyers.customers,
+        world,
+    )
+    callers = make_records(
+        stream(seed, "records of callers", number),
+        buyers.people,
+        appearances(registrations, world, buyers.records.num_rows),
+        world.settings.corruption,
+    )
+    facts = (orders, lines, buyers.purchases, buyers.customers, registrations, world)
+    return Chunk(
+        number,
+        world,
+        buyers.people,
+        buyers.customers,
+        buyers.contacts,
+        buyers.purchases,
+        registrations,
+        pa.concat_tables([buyers.records, callers], promote_options="permissive"),
+        orders,
+        lines,
+        make_interactions(stream(seed, "interactions", number), *facts),
+        make_visits(stream(seed, "visits", number), *facts),
+        make_entries(stream(seed, "bonds", number), *facts),
+    )
+
+
+class Buyers(NamedTuple):
+    """The people of a chunk, what the systems know of them, and what they buy."""
+
+    people: pa.Table
+    customers: Customers
+    registrations: Registrations
+    records: pa.Table
+    contacts: Contacts
+    purchases: Purchases
+    lines: Lines
+
+
+def draw_buyers(world: World, number: int, count: int) -> Buyers:
+    """The people of a chunk; campaigns choose among records, and what they add is bought too."""
+    settings, calendar = world.settings, world.calendar
+    people = make_people(
+        stream(settings.seed, "people", number),
+        number * PEOPLE_A_CHUNK + 1,
+        count,
+        settings.people,
+        first_day=calendar.date(WARM_UP_DAYS),
+        last_day=calendar.date(calendar.days - 1),
+    )
+    customers = make_customers(stream(settings.seed, "customers", number), people, world)
+    registrations = register(stream(settings.seed, "registrations", number), customers, world)
     records = make_records(
         stream(settings.seed, "records", number),
         people,
         appearances(registrations, world),
         settings.corruption,
     )
-    facts = (orders, lines, purchases, customers, registrations, world)
-    return Chunk(
-        number,
-        world,
-        people,
+    contacts = make_contacts(
+        stream(settings.seed, "contacts", number),
         customers,
-        contacts,
-        purchases,
         registrations,
-        records,
-        orders,
-        lines,
-        make_interactions(stream(settings.seed, "interactions", number), *facts),
-        make_visits(stream(settings.seed, "visits", number), *facts),
-        make_entries(stream(settings.seed, "bonds", number), *facts),
+        records["email"].is_valid().to_numpy(),
+        world,
     )
-
-
-def draw_buyers(
-    world: World, number: int, count: int
-) -> tuple[pa.Table, Customers, Contacts, Purchases, Lines]:
-    """The people of a chunk and what they buy."""
-    settings = world.settings
-    people = make_people(
-        stream(settings.seed, "people", number),
-        number * PEOPLE_A_CHUNK + 1,
-        count,
-        settings.people,
-        first_day=world.calendar.date(WARM_UP_DAYS),
-        last_day=world.calendar.date(world.calendar.days - 1),
-    )
-    customers = make_customers(stream(settings.seed, "customers", number), people, world)
-    contacts = make_contacts(stream(settings.seed, "contacts", number), customers, world)
     purchases, customers = make_purchases(
         stream(settings.seed, "purchases", number), customers, contacts, world
     )
     lines = make_lines(stream(settings.seed, "baskets", number), purchases, customers, world)
-    return people, customers, contacts, purchases, lines
+    return Buyers(people, customers, registrations, records, contacts, purchases, lines)
 
 
-def draw_orders(
-    world: World, number: int, purchases: Purchases, lines: Lines, customers: Customers
-) -> tuple[Registrations, Orders, Lines]:
-    """Under which records they buy it, and the orders with the returns."""
-    seed = world.settings.seed
-    registrations = register(stream(seed, "registrations", number), purchases, customers, world)
-    orders, lines = make_orders(
-        stream(seed, "orders", number),
+def draw_orders(world: World, number: int, buyers: Buyers) -> tuple[Orders, Lines]:
+    """Their orders, and the returns with lines of their own."""
+    return make_orders(
+        stream(world.settings.seed, "orders", number),
         number,
-        purchases,
-        lines,
-        customers,
-        registrations,
+        buyers.purchases,
+        buyers.lines,
+        buyers.customers,
+        buyers.registrations,
         world,
     )
-    return registrations, orders, lines

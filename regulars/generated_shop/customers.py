@@ -16,6 +16,8 @@ LIFE_EVENTS: Final = ("none", "exam", "child", "job")
 CHANNELS: Final = ("web_shop", "marketplace", *(f"branch_{branch}" for branch in BRANCHES))
 WEB, MARKETPLACE, FIRST_BRANCH = 0, 1, 2
 BONDS: Final = ("financial", "structural", "customised", "social")
+REASONS: Final = ("by themselves", "with their salesperson", "by a failure")
+BY_THEMSELVES, WITH_SALESPERSON, BY_FAILURE = range(3)
 NOBODY: Final = -1
 _IRREGULAR_SHARES: Final = (0.0, 0.4, 0.3, 0.3)
 _LIFE_EVENT_SHARES: Final = (0.0, 0.45, 0.3, 0.25)
@@ -24,6 +26,10 @@ _VISITOR_SHARE: Final = 0.05  # of the people elsewhere, who buy in a branch on 
 _WEB_SHARE, _MARKETPLACE_SHARE, _BRANCH_SHARE = 0.7, 0.3, 0.7
 _BUSINESS_RATE: Final = 2.0
 _CONSENT_SHARE, _WITHDRAWN_SHARE = 0.7, 0.08
+_LEAD_SHARE: Final = 0.1  # of the customers, known for weeks before they bought
+_WAIT_FOR_CHANNEL_DAYS: Final = 150.0  # mean, until people try another channel
+_PAUSE_DAYS: Final = (60, 300)
+_TRIES_FOR_A_REFERRER: Final = 6
 
 
 @dataclass(frozen=True)
@@ -33,16 +39,22 @@ class Customers:
     Attributes:
         is_prospect: never bought.
         won_day: day of the first purchase (of a prospect: of the first contact).
-        rate: purchases a standard week, all lasting effects in it.
-        gone_day: when they dropped out for good, by themselves or with their salesperson; beyond
-            the calendar for who is still there.
+        known_day: since when the firm knows them: before `won_day` for who was a lead first.
+        rate: purchases a standard week of their own process, but for the salesperson's effect.
+        gone_day: when they dropped out for good, by themselves, with their salesperson or by a
+            failure; beyond the calendar for who is still there.
+        gone_because: place in REASONS.
         behaviour, life_event: places in BEHAVIOURS and LIFE_EVENTS.
         life_event_day: when; 0 without one.
-        channels: bool[people, CHANNELS], where they buy at all.
+        pause_begins, pause_ends: days between which a pausing person buys nothing.
+        channel_days: float[people, CHANNELS], since when they use each channel, and are known to
+            its system; infinite for never.
         main_channel: place in CHANNELS, most of their orders.
-        age_group, sex: places in the catalogue's tastes.
+        birth_year, sex: with the year of an order, their place in the catalogue's tastes.
+        is_business: contacts of business accounts.
         favourites: int[people, 2], categories they like best.
         bonds: bool[people, BONDS]; who has the first is a member of the loyalty scheme.
+        joined_day: since when a member; infinite for the others.
         owners: int[people, 2], salespeople they belong to one after the other, NOBODY for none.
         owned_days: float[people, 2], since when.
         orphaned_day: when the last owner left; beyond the calendar where none did.
@@ -54,18 +66,23 @@ class Customers:
 
     is_prospect: np.ndarray
     won_day: np.ndarray
+    known_day: np.ndarray
     rate: np.ndarray
     gone_day: np.ndarray
+    gone_because: np.ndarray
     behaviour: np.ndarray
     life_event: np.ndarray
     life_event_day: np.ndarray
-    channels: np.ndarray
+    pause_begins: np.ndarray
+    pause_ends: np.ndarray
+    channel_days: np.ndarray
     main_channel: np.ndarray
-    age_group: np.ndarray
+    birth_year: np.ndarray
     sex: np.ndarray
     is_business: np.ndarray
     favourites: np.ndarray
     bonds: np.ndarray
+    joined_day: np.ndarray
     owners: np.ndarray
     owned_days: np.ndarray
     orphaned_day: np.ndarray
@@ -82,53 +99,92 @@ def make_customers(random: np.random.Generator, people: pa.Table, world: World) 
     is_business = people["kind"].to_numpy() == "business"
     is_prospect = chosen(random, count, behaviour.prospect_share)
     won_day = _won_days(random, count, behaviour.already_there_share, world)
+    is_lead = ~is_prospect & chosen(random, count, _LEAD_SHARE)
+    known_day = won_day - np.where(is_lead, random.uniform(10, 120, count), 0.0)
     bonds = random.random((count, len(BONDS))) < _BOND_SHARES
     bonds &= chosen(random, count, behaviour.loyalty_share)[:, None] & ~is_prospect[:, None]
-    channels = _channels(random, people["city"].to_numpy(zero_copy_only=False), is_business)
-    owners, owned_days, orphaned_day, owner_left = _owners(random, channels, won_day, world)
+    city = people["city"].to_numpy(zero_copy_only=False)
+    channels = _channels(random, city, is_business)
+    main_channel = _main_channels(random, channels)
+    channel_days = _channel_days(random, channels, main_channel, known_day, won_day)
+    owners, owned_days, orphaned_day = _owners(random, channel_days, world)
 
     rate = random.gamma(behaviour.rate_shape, 1 / behaviour.rate_scale_weeks, count)
     rate *= np.where(is_business, _BUSINESS_RATE, 1.0)
     rate *= np.where(bonds[:, BONDS.index("customised")], planted.customised_bond_rate, 1.0)
-    effects = np.append(world.staff.effect, 0.0)  # nobody's is the last
-    rate *= np.exp(effects[owners[:, 0]])
     hazard = random.gamma(behaviour.drop_out_shape, 1 / behaviour.drop_out_scale_weeks, count)
     hazard *= np.where(bonds[:, BONDS.index("structural")], planted.structural_bond_hazard, 1.0)
     gone_day = won_day + 7 * random.exponential(1.0, count) / np.maximum(hazard, 1e-9)
     follows = chosen(random, count, planted.leaving_with_salesperson)
-    gone_day = np.where(follows, np.minimum(gone_day, owner_left), gone_day)
+    owner_left = np.append(world.staff.left_day, calendar.days)[owners[:, 0]]
+    follows &= (owner_left < calendar.days) & (won_day < owner_left) & (owner_left < gone_day)
 
+    joined = np.floor(won_day) + random.exponential(5.0, count)
     irregular = chosen(random, count, behaviour.irregular_share)
     has_event = chosen(random, count, behaviour.life_event_share)
-    age_group, sex = _age_groups(people, world), people["sex"].to_numpy() == "female"
-    opens_second = chosen(random, count, behaviour.second_account_share) & channels[:, WEB]
+    sex = (people["sex"].to_numpy() == "female").astype(np.int64)
+    birth_year = _years(people["birth_date"].to_numpy())
+    won_year = calendar.year_of(won_day)
+    pause_begins = random.uniform(WARM_UP_DAYS, calendar.days, count)
+    opens_second = chosen(random, count, behaviour.second_account_share)
     return Customers(
         is_prospect=is_prospect,
         won_day=won_day,
+        known_day=known_day,
         rate=rate,
-        gone_day=np.maximum(gone_day, won_day),
+        gone_day=np.where(follows, owner_left, gone_day),
+        gone_because=np.where(follows, WITH_SALESPERSON, BY_THEMSELVES),
         behaviour=np.where(irregular, drawn(random, np.array(_IRREGULAR_SHARES), count), 0),
         life_event=np.where(has_event, drawn(random, np.array(_LIFE_EVENT_SHARES), count), 0),
         life_event_day=random.uniform(WARM_UP_DAYS, calendar.days, count),
-        channels=channels,
-        main_channel=_main_channels(random, channels),
-        age_group=age_group,
-        sex=sex.astype(np.int64),
+        pause_begins=pause_begins,
+        pause_ends=pause_begins + random.uniform(*_PAUSE_DAYS, count),
+        channel_days=channel_days,
+        main_channel=main_channel,
+        birth_year=birth_year,
+        sex=sex,
         is_business=is_business,
-        favourites=_favourites(random, world.catalogue.tastes[age_group, sex.astype(np.int64)]),
+        favourites=_favourites(
+            random, world.catalogue.tastes[age_groups(birth_year, won_year), sex]
+        ),
         bonds=bonds,
+        joined_day=np.where(bonds[:, 0] & (joined < gone_day), joined, np.inf),
         owners=owners,
         owned_days=owned_days,
         orphaned_day=orphaned_day,
-        referrer=_referrers(random, won_day, is_prospect, behaviour.referred_share),
-        second_account_day=np.where(opens_second, won_day + random.uniform(60, 600, count), np.inf),
+        referrer=_referrers(random, won_day, gone_day, is_prospect, behaviour.referred_share),
+        second_account_day=np.where(
+            opens_second, channel_days[:, WEB] + random.uniform(60, 600, count), np.inf
+        ),
         agrees_to_email=chosen(random, count, _CONSENT_SHARE),
         withdrawn_day=np.where(
             chosen(random, count, _WITHDRAWN_SHARE),
-            won_day + random.uniform(30, 500, count),
+            channel_days[:, WEB] + random.uniform(30, 500, count),
             np.inf,
         ),
     )
+
+
+def age_groups(birth_year: np.ndarray, year: np.ndarray) -> np.ndarray:
+    """Places in the catalogue's tastes: under 23, to 45, older."""
+    age = year - birth_year
+    group: np.ndarray = np.where(age < 23, 0, np.where(age <= 45, 1, 2))
+    return group
+
+
+def salesperson_effect(
+    person: np.ndarray, day: np.ndarray, customers: Customers, world: World
+) -> np.ndarray:
+    """The factor on people's rates on days: of the owner of that day, 1 where nobody owns them."""
+    effects = np.append(np.exp(world.staff.effect), 1.0)  # nobody's is the last
+    left = np.append(world.staff.left_day, np.inf)
+    first, second = customers.owners[person, 0], customers.owners[person, 1]
+    by_first = (customers.owned_days[person, 0] <= day) & (day < left[first])
+    by_second = customers.owned_days[person, 1] <= day
+    factor: np.ndarray = np.where(
+        by_second, effects[second], np.where(by_first, effects[first], 1.0)
+    )
+    return factor
 
 
 def _won_days(
@@ -165,23 +221,39 @@ def _main_channels(random: np.random.Generator, channels: np.ndarray) -> np.ndar
     return main
 
 
+def _channel_days(
+    random: np.random.Generator,
+    channels: np.ndarray,
+    main_channel: np.ndarray,
+    known_day: np.ndarray,
+    won_day: np.ndarray,
+) -> np.ndarray:
+    """The main channel since they are known, the others some months after the first purchase."""
+    days = won_day[:, None] + random.exponential(_WAIT_FOR_CHANNEL_DAYS, channels.shape)
+    days[~channels] = np.inf
+    days[np.arange(len(days)), main_channel] = known_day
+    return days
+
+
 def _owners(
-    random: np.random.Generator, channels: np.ndarray, won_day: np.ndarray, world: World
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    random: np.random.Generator, channel_days: np.ndarray, world: World
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A salesperson for each customer of a branch, and for some another one after that one left."""
-    staff, calendar, count = world.staff, world.calendar, len(won_day)
+    staff, calendar, count = world.staff, world.calendar, len(channel_days)
     owners = np.full((count, 2), NOBODY)
     owned_days = np.full((count, 2), np.inf)
     left = np.append(staff.left_day, calendar.days).astype(np.float64)
     for branch in range(len(BRANCHES)):
-        here = np.flatnonzero(channels[:, FIRST_BRANCH + branch] & (owners[:, 0] == NOBODY))
+        since = channel_days[:, FIRST_BRANCH + branch]
+        here = np.flatnonzero((since < calendar.days) & (owners[:, 0] == NOBODY))
         team = staff.salespeople(branch)
         first = team[random.integers(0, len(team), len(here))]
-        stays = team[left[team] >= calendar.days]
+        stays = staff.stayers(branch)
         heir = stays[random.integers(0, len(stays), len(here))]
-        # who had already left when the customer came could not have won them
-        first = np.where(left[first] > won_day[here], first, heir)
-        owners[here, 0], owned_days[here, 0] = first, won_day[here]
+        # who was not there on that day could not have won them
+        is_there = (staff.hired_day[first] <= since[here]) & (since[here] < left[first])
+        first = np.where(is_there, first, heir)
+        owners[here, 0], owned_days[here, 0] = first, since[here]
         is_handed_on = (left[first] < calendar.days) & chosen(random, len(here), 0.6)
         handed_on = here[is_handed_on]
         owners[handed_on, 1] = heir[is_handed_on]
@@ -189,14 +261,12 @@ def _owners(
             0, 60, len(handed_on)
         )
     first_left = np.where(left[owners[:, 0]] < calendar.days, left[owners[:, 0]], np.inf)
-    orphaned = np.where(owners[:, 1] == NOBODY, first_left, np.inf)
-    return owners, owned_days, orphaned, first_left
+    return owners, owned_days, np.where(owners[:, 1] == NOBODY, first_left, np.inf)
 
 
-def _age_groups(people: pa.Table, world: World) -> np.ndarray:
-    born = people["birth_date"].to_numpy().astype("datetime64[Y]").astype(np.int64) + 1970
-    age = world.settings.last_day.year - born
-    return np.where(age < 23, 0, np.where(age <= 45, 1, 2))
+def _years(dates: np.ndarray) -> np.ndarray:
+    years: np.ndarray = dates.astype("datetime64[Y]").astype(np.int64) + 1970
+    return years
 
 
 def _favourites(random: np.random.Generator, tastes: np.ndarray) -> np.ndarray:
@@ -209,13 +279,21 @@ def _favourites(random: np.random.Generator, tastes: np.ndarray) -> np.ndarray:
 
 
 def _referrers(
-    random: np.random.Generator, won_day: np.ndarray, is_prospect: np.ndarray, share: float
+    random: np.random.Generator,
+    won_day: np.ndarray,
+    gone_day: np.ndarray,
+    is_prospect: np.ndarray,
+    share: float,
 ) -> np.ndarray:
-    """For a share of the people, a customer who was won before them."""
+    """For a share of the people, a customer of that day: some are drawn, who is there is taken."""
     customers = np.flatnonzero(~is_prospect)
     customers = customers[np.argsort(won_day[customers], kind="stable")]
     earlier = np.searchsorted(won_day[customers], won_day)
-    place = (random.random(len(won_day)) * earlier).astype(np.int64)
     is_brought = chosen(random, len(won_day), share) & (earlier > 0)
-    found = customers[place.clip(0, max(0, len(customers) - 1))] if len(customers) else place
-    return np.where(is_brought, found, NOBODY)
+    referrer = np.full(len(won_day), NOBODY)
+    for _ in range(_TRIES_FOR_A_REFERRER):
+        open_ = np.flatnonzero(is_brought & (referrer == NOBODY))
+        found = customers[(random.random(len(open_)) * earlier[open_]).astype(np.int64)]
+        is_there = gone_day[found] > won_day[open_]
+        referrer[open_[is_there]] = found[is_there]
+    return referrer

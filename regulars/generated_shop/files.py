@@ -17,6 +17,7 @@ import pyarrow.parquet
 from regulars.generated_shop.settings import ShopSettings
 
 _BYTE_ORDER_MARKS: Final = {"utf-16-le": b"\xff\xfe", "utf-8-sig": b"\xef\xbb\xbf"}
+_RECORDS_FOR_A_BROKEN_ONE: Final = 100
 _MALFORMED: Final = ("too few fields", "no key")
 
 
@@ -205,8 +206,11 @@ def _encoded(text: bytes, style: Style) -> bytes:
 def _with_malformed(
     text: bytes, rows: int, style: Style, rate: float, random: np.random.Generator
 ) -> tuple[bytes, list[tuple[int, str]]]:
-    """Broken copies of some records behind them: cut off, or without their key."""
-    after = np.flatnonzero(random.random(rows) < rate) if rate else np.empty(0, np.int64)
+    """Broken copies of some records behind them: cut off, or without their key.
+
+    At most one in a hundred, whatever chance says, so that no mapping's reject_limit is met.
+    """
+    after = np.flatnonzero(random.random(rows) < rate)[: rows // _RECORDS_FOR_A_BROKEN_ONE]
     if not len(after):
         return text, []
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n")) + 1
@@ -222,7 +226,8 @@ def _with_malformed(
 
 def _broken(record: bytes, kind: str, style: Style) -> bytes:
     if style.kind == "json":
-        return record[: len(record) // 2]
+        text = record.decode()  # cut between characters, for broken text is another matter
+        return text[: len(text) // 2].encode()
     delimiter = style.delimiter.encode()
     key, rest = record.split(delimiter, 1)
     return key + delimiter + b"?" if kind == _MALFORMED[0] else delimiter + rest

@@ -161,9 +161,8 @@ def _write_settings(settings: ShopSettings, folder: Path, is_scale_only: bool) -
     for name in [scale_only.SOURCE] if is_scale_only else ["head_office", *SOURCES]:
         text = mappings.joinpath(f"{name}.yml").read_text("utf-8")
         (sources / f"{name}.yml").write_text(text, "utf-8")
-    truth_folder = folder / "truth"
-    truth_folder.mkdir(exist_ok=True)
-    (truth_folder / "settings.json").write_text(settings.model_dump_json(indent=2), "utf-8")
+    if not is_scale_only:
+        (folder / "truth" / "settings.json").write_text(settings.model_dump_json(indent=2), "utf-8")
     (folder / "regulars.toml").write_text(
         "# Settings of the refresh for this generated shop; see regulars.example.toml.\n"
         'mappings = "sources"\n' + ("" if is_scale_only else 'reporting_currency = "CNY"\n'),

@@ -7,7 +7,7 @@ import numpy as np
 
 from regulars.generated_shop.baskets import MERCHANDISE, Lines
 from regulars.generated_shop.calendar import DAY_SECONDS
-from regulars.generated_shop.customers import FIRST_BRANCH, NOBODY, WEB, Customers
+from regulars.generated_shop.customers import CHANNELS, FIRST_BRANCH, NOBODY, WEB, Customers
 from regulars.generated_shop.purchases import FAILURES, Purchases
 from regulars.generated_shop.randomness import chosen
 from regulars.generated_shop.registrations import Registrations
@@ -15,7 +15,6 @@ from regulars.generated_shop.staff import STORES_A_BRANCH
 from regulars.generated_shop.world import World
 
 ORDERS_A_CHUNK: Final = 10_000_000  # order numbers that each chunk has to itself
-_CANCELLED_SHARE: Final = 0.015  # of orders online
 _RETURN_SHARE: Final = 0.03
 _RETURN_SHARE_OF_FAILED: Final = 0.5  # damaged or wrong items
 _LATE_RETURN_SHARE: Final = 0.05  # of returns, which come up to 200 days later
@@ -61,8 +60,7 @@ def make_orders(
 ) -> tuple[Orders, Lines]:
     """Orders of all purchases, and returns of some of them with lines of their own."""
     count = len(purchases.person)
-    is_cancelled = (purchases.channel < FIRST_BRANCH) & chosen(random, count, _CANCELLED_SHARE)
-    is_cancelled &= purchases.failure == 0
+    is_cancelled = purchases.is_cancelled
     purchase, day, channel = _returns(
         random, purchases, is_cancelled, registrations, world.calendar.days
     )
@@ -76,6 +74,11 @@ def make_orders(
     is_branch = channel >= FIRST_BRANCH
     is_anonymous = is_branch & chosen(random, len(place), _ANONYMOUS_SHARE)
     store, employee = _served_by(random, person, channel, day, customers, world)
+    if len(place) > ORDERS_A_CHUNK:
+        raise ValueError(
+            f"{len(place):,} orders of {len(customers.rate):,} people; their numbers end at "
+            f"{ORDERS_A_CHUNK:,}: lower the rates of purchase"
+        )
     orders = Orders(
         number=chunk * ORDERS_A_CHUNK + np.arange(len(place)),
         purchase=place,
@@ -112,7 +115,13 @@ def _returns(
     purchase, day = purchase[is_in_time], day[is_in_time]
     day = np.floor(day) + (10 * 3600 + random.integers(0, 9 * 3600, len(day))) / DAY_SECONDS
     channel, person = purchases.channel[purchase], purchases.person[purchase]
-    branches = registrations.first[person, FIRST_BRANCH : FIRST_BRANCH + 3] != NOBODY
+    branches = np.stack(
+        [
+            registrations.record(person, np.full(len(person), source), day) != NOBODY
+            for source in range(FIRST_BRANCH, len(CHANNELS))
+        ],
+        axis=1,
+    )
     to_branch = (channel == WEB) & branches.any(axis=1)
     to_branch &= chosen(random, len(purchase), _RETURNED_IN_BRANCH_SHARE)
     return purchase, day, np.where(to_branch, FIRST_BRANCH + branches.argmax(axis=1), channel)
@@ -134,6 +143,7 @@ def _returned_lines(
         "order": sales + of_return,
         "quantity": -back.quantity,
         "discount_cents": -back.discount_cents,
+        "coupon_cents": np.zeros(len(place), np.int64),
     }
     return Lines(
         **{
@@ -166,8 +176,7 @@ def _served_by(
     others = np.full(len(person), NOBODY)
     for number in range(int(branch.max(initial=-1)) + 1):
         here = np.flatnonzero(branch == number)
-        team = staff.salespeople(number)
-        team = team[staff.left_day[team] >= world.calendar.days]
+        team = staff.stayers(number)
         others[here] = team[random.integers(0, len(team), len(here))]
     employee = np.where(is_own, owner, others)
     store = np.where(

@@ -9,14 +9,17 @@ from regulars.generated_shop.calendar import DAY_SECONDS, WARM_UP_DAYS, times_of
 from regulars.generated_shop.campaigns import RESPONSE_DAYS
 from regulars.generated_shop.customers import (
     BEHAVIOURS,
+    BY_FAILURE,
     CHANNELS,
     FIRST_BRANCH,
     LIFE_EVENTS,
     NOBODY,
     WEB,
     Customers,
+    salesperson_effect,
 )
 from regulars.generated_shop.randomness import chosen
+from regulars.generated_shop.registrations import Registrations
 from regulars.generated_shop.world import World
 
 CAUSES: Final = ("first", "own", "life_event", "campaign")
@@ -25,12 +28,12 @@ FAILURES: Final = ("none", "late", "damaged", "wrong item")
 # kind of life event: days from its day to the purchases' first and last, purchases it adds
 LIFE_EVENT_WINDOWS: Final = {"exam": (-120, 0, 3.0), "child": (0, 180, 4.0), "job": (0, 90, 2.0)}
 _REGULAR_EVENTS_A_PURCHASE: Final = 4  # Erlang-4 gaps: half the spread of a Poisson process's
-_PAUSE_DAYS: Final = (60, 300)
 _CLUMP: Final = 1.2  # purchases that follow a clumpy buyer's, within 6 days
 _MAIN_CHANNEL_SHARE: Final = 0.8
 _STATED_CAMPAIGN_SHARE: Final = 0.7  # of the orders that a campaign caused
 _WRONGLY_STATED_SHARE: Final = 0.15  # of other orders of people whom it reached, in its days
 _COMPLAINT_SHARE: Final = 0.7
+_CANCELLED_SHARE: Final = 0.015  # of orders online
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,14 @@ class Contacts:
 
     Attributes:
         campaign, person: places.
+        record: place of the record that was chosen; what it belongs to is its system's.
         is_holdout: chosen, and not contacted.
         day: of the contact, with its time.
     """
 
     campaign: np.ndarray
     person: np.ndarray
+    record: np.ndarray
     is_holdout: np.ndarray
     day: np.ndarray
 
@@ -60,6 +65,7 @@ class Purchases:
         campaign: that caused it; NOBODY for none.
         stated_campaign: that the order itself names.
         channel: place in customers.CHANNELS.
+        is_cancelled: and never paid.
         failure: place in FAILURES.
         has_complaint: whether the customer complained of it.
         agent: place of who took the complaint; NOBODY without one.
@@ -72,6 +78,7 @@ class Purchases:
     campaign: np.ndarray
     stated_campaign: np.ndarray
     channel: np.ndarray
+    is_cancelled: np.ndarray
     failure: np.ndarray
     has_complaint: np.ndarray
     agent: np.ndarray
@@ -102,7 +109,7 @@ def make_purchases(
     order = np.lexsort((day, person))
     person, day, cause, campaign = (one[order] for one in (person, day, cause, campaign))
 
-    channel = _channels_of_orders(random, customers, person)
+    channel = _channels_of_orders(random, customers, person, day)
     day = np.floor(day) + times_of_day(random, channel >= FIRST_BRANCH) / DAY_SECONDS
     order = np.lexsort((day, person))
     person, day, cause, campaign, channel = (
@@ -117,38 +124,67 @@ def make_purchases(
             campaign,
             _stated_campaigns(random, person, day, campaign, contacts, world),
             channel,
+            (channel < FIRST_BRANCH) & chosen(random, len(person), _CANCELLED_SHARE),
             *(np.zeros(len(person), kind) for kind in (np.int64, bool, np.int64, bool)),
         ),
         world,
     )
     lost_day = _lost_by_failure(random, purchases, customers, world)
-    gone_day = np.minimum(customers.gone_day, lost_day)
+    is_lost = lost_day < customers.gone_day
     is_kept = purchases.day <= lost_day[purchases.person]
-    return purchases.only(is_kept), replace(customers, gone_day=gone_day)
+    return purchases.only(is_kept), replace(
+        customers,
+        gone_day=np.where(is_lost, lost_day, customers.gone_day),
+        gone_because=np.where(is_lost, BY_FAILURE, customers.gone_because),
+    )
 
 
-def make_contacts(random: np.random.Generator, customers: Customers, world: World) -> Contacts:
-    """Whom each campaign chose among those who may be written to or called, at random."""
+def make_contacts(
+    random: np.random.Generator,
+    customers: Customers,
+    registrations: Registrations,
+    has_email: np.ndarray,
+    world: World,
+) -> Contacts:
+    """Whom each campaign chose at random among those whom its system knows by then.
+
+    E-mails go to accounts with an address whose owners agree; calls to customers of branches.
+    `has_email` is of each record.
+    """
     campaigns, planted = world.campaigns, world.settings.planted
+    people = np.arange(len(customers.rate))
     parts: list[tuple[np.ndarray, ...]] = []
-    for campaign in range(len(campaigns.number)):
-        may_be = customers.channels[:, FIRST_BRANCH:].any(axis=1)
-        if not campaigns.is_phone[campaign]:
-            may_be = customers.channels[:, WEB] & customers.agrees_to_email
-            may_be &= customers.withdrawn_day > campaigns.starts[campaign]
-        # A campaign knows nothing of who has left: it writes to all who came before it.
-        is_chosen = may_be & (customers.won_day < campaigns.starts[campaign] - 1)
-        is_chosen &= chosen(random, len(customers.rate), campaigns.reach[campaign])
+    for campaign, starts in enumerate(campaigns.starts.tolist()):
+        record = np.full(len(people), NOBODY)
+        if campaigns.is_phone[campaign]:
+            for source in range(FIRST_BRANCH, len(CHANNELS)):
+                known = registrations.record(people, np.full(len(people), source), starts)
+                record = np.where(record == NOBODY, known, record)
+        else:
+            record = registrations.record(people, np.full(len(people), WEB), starts)
+            agrees = customers.agrees_to_email & (customers.withdrawn_day > starts)
+            record = np.where(agrees & np.append(has_email, False)[record], record, NOBODY)
+        # A campaign knows nothing of who has left: it writes to all whom it knows.
+        is_chosen = (record != NOBODY) & chosen(random, len(people), campaigns.reach[campaign])
         person = np.flatnonzero(is_chosen)
         parts.append(
             (
                 np.full(len(person), campaign),
                 person,
+                record[person],
                 chosen(random, len(person), planted.holdout_share),
-                campaigns.starts[campaign] + random.uniform(0.37, 0.42, len(person)),
+                starts + random.uniform(0.37, 0.42, len(person)),
             )
         )
     return Contacts(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def were_active(contacts: Contacts, customers: Customers) -> np.ndarray:
+    """Whether each of the chosen was a customer through the days in which a campaign works."""
+    person = contacts.person
+    begun = ~customers.is_prospect[person] & (customers.won_day[person] < contacts.day)
+    active: np.ndarray = begun & (customers.gone_day[person] > contacts.day + RESPONSE_DAYS)
+    return active
 
 
 def _own_purchases(
@@ -161,23 +197,32 @@ def _own_purchases(
     ends = calendar.standard(np.minimum(customers.gone_day[buyers], calendar.days))
     is_regular = customers.behaviour[buyers] == BEHAVIOURS.index("regular")
     times = np.where(is_regular, _REGULAR_EVENTS_A_PURCHASE, 1)
-    counts = random.poisson(customers.rate[buyers] * (ends - begins) / 7 * times)
+    rate = customers.rate[buyers]
+    # a clumpy buyer's followers are part of the rate
+    rate = np.where(
+        customers.behaviour[buyers] == BEHAVIOURS.index("clumpy"), rate / (1 + _CLUMP), rate
+    )
+    # drawn at the greatest rate that salespeople ever make, and thinned to that of the day
+    greatest = float(np.exp(world.staff.effect).max(initial=1.0))
+    counts = random.poisson(rate * greatest * (ends - begins).clip(0) / 7 * times)
     place = np.repeat(np.arange(len(buyers)), counts)
     standard = begins[place] + random.random(len(place)) * (ends - begins)[place]
     order = np.lexsort((standard, place))
     place, standard = place[order], standard[order]
+    factor = salesperson_effect(buyers[place], calendar.day_of(standard), customers, world)
+    is_kept = random.random(len(place)) * greatest < factor
+    place, standard = place[is_kept], standard[is_kept]
     # of a regular buyer's events each fourth is a purchase, from a random one on
+    counts = np.bincount(place, minlength=len(buyers))
     rank = np.arange(len(place)) - np.repeat(np.cumsum(counts) - counts, counts)
     phase = random.integers(0, _REGULAR_EVENTS_A_PURCHASE, len(buyers))
     is_purchase = (rank + phase[place]) % times[place] == 0
     place, standard = place[is_purchase], standard[is_purchase]
     person, day = buyers[place], calendar.day_of(standard)
 
-    pause_begins = random.uniform(WARM_UP_DAYS, calendar.days, len(customers.rate))
-    pause_ends = pause_begins + random.uniform(*_PAUSE_DAYS, len(customers.rate))
     is_pausing = customers.behaviour[person] == BEHAVIOURS.index("pausing")
-    is_kept = ~(is_pausing & (day > pause_begins[person]) & (day < pause_ends[person]))
-    person, day = person[is_kept], day[is_kept]
+    is_pausing &= (day > customers.pause_begins[person]) & (day < customers.pause_ends[person])
+    person, day = person[~is_pausing], day[~is_pausing]
 
     is_clumpy = customers.behaviour[person] == BEHAVIOURS.index("clumpy")
     followers = np.repeat(np.flatnonzero(is_clumpy), random.poisson(_CLUMP, int(is_clumpy.sum())))
@@ -211,23 +256,20 @@ def _campaign_purchases(
 ) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
     """What campaigns add: with chance `effect` one order of each active person reached."""
     effect = world.campaigns.effect[contacts.campaign]
-    answers = (
-        ~contacts.is_holdout
-        & ~customers.is_prospect[contacts.person]
-        & (customers.gone_day[contacts.person] > contacts.day)
-        & (random.random(len(effect)) < effect)
-    )
-    day = contacts.day[answers] + random.uniform(0, RESPONSE_DAYS - 1, int(answers.sum()))
+    answers = ~contacts.is_holdout & were_active(contacts, customers)
+    answers &= random.random(len(effect)) < effect
+    wait = 1 + random.uniform(0, RESPONSE_DAYS - 2, int(answers.sum()))
+    day = np.floor(contacts.day[answers]) + wait
     return contacts.person[answers], day, CAMPAIGN, contacts.campaign[answers]
 
 
 def _channels_of_orders(
-    random: np.random.Generator, customers: Customers, person: np.ndarray
+    random: np.random.Generator, customers: Customers, person: np.ndarray, day: np.ndarray
 ) -> np.ndarray:
-    others = np.argmax(
-        random.random((len(person), len(CHANNELS))) * customers.channels[person], axis=1
-    )
-    is_main = chosen(random, len(person), _MAIN_CHANNEL_SHARE)
+    """Mostly the main one, else one of those that the person uses by then."""
+    uses = customers.channel_days[person] <= np.floor(day)[:, None]
+    others = np.argmax(random.random(uses.shape) * uses, axis=1)
+    is_main = chosen(random, len(person), _MAIN_CHANNEL_SHARE) | ~uses.any(axis=1)
     channel: np.ndarray = np.where(is_main, customers.main_channel[person], others)
     return channel
 
@@ -261,7 +303,7 @@ def _with_failures(random: np.random.Generator, purchases: Purchases, world: Wor
     """
     count = len(purchases.person)
     fails = chosen(random, count, world.settings.planted.failure_rate)
-    fails &= purchases.channel < FIRST_BRANCH
+    fails &= (purchases.channel < FIRST_BRANCH) & ~purchases.is_cancelled
     complains = fails & chosen(random, count, _COMPLAINT_SHARE)
     agents = world.staff.agents()
     agent = np.where(complains, agents[random.integers(0, len(agents), count)], NOBODY)

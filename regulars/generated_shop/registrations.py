@@ -15,14 +15,12 @@ from regulars.generated_shop.customers import (
     WEB,
     Customers,
 )
-from regulars.generated_shop.purchases import Purchases
-from regulars.generated_shop.randomness import chosen
 from regulars.generated_shop.staff import BRANCHES
 from regulars.generated_shop.world import World
 
 SOURCES: Final = (*CHANNELS, "call_centre", "loyalty")
 CALL_CENTRE, LOYALTY = len(CHANNELS), len(CHANNELS) + 1
-_PROSPECT_CALL_SHARE: Final = 0.3
+_Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -46,42 +44,40 @@ class Registrations:
     second: np.ndarray
 
     def record(self, person: np.ndarray, source: np.ndarray, day: np.ndarray) -> np.ndarray:
-        """The record that a system would use for a person on a day; NOBODY where there is none."""
+        """The record that a system has of a person on a day; NOBODY where it has none yet."""
+        begins = np.append(self.day, np.inf)  # nobody's is the last
         first, second = self.first[person, source], self.second[person, source]
-        has_second = (second != NOBODY) & (self.day[second] <= day)
-        found: np.ndarray = np.where(has_second, second, first)
-        return found
+        found: np.ndarray = np.where(begins[first] <= day, first, NOBODY)
+        return np.where(begins[second] <= day, second, found)
 
 
-def register(
-    random: np.random.Generator, purchases: Purchases, customers: Customers, world: World
-) -> Registrations:
-    """Records come with the first order in a system; owners, second accounts and calls bring more.
+def register(random: np.random.Generator, customers: Customers, world: World) -> Registrations:
+    """Records of the channels and the loyalty scheme, from the day on which people come to them.
 
     Rows stand by person and system, so that a person's duplicates are neighbours.
     """
-    people, calendar = len(customers.rate), world.calendar
-    first_order = np.full((people, len(CHANNELS)), np.inf)
-    np.minimum.at(first_order, (purchases.person, purchases.channel), purchases.day)
-    earlier = random.random(first_order.shape) * 2.0
-    since = np.where(
-        customers.is_prospect[:, None] & customers.channels,
-        customers.won_day[:, None],
-        first_order - earlier,
+    calendar, people = world.calendar, np.arange(len(customers.rate))
+    is_main = np.arange(len(CHANNELS)) == customers.main_channel[:, None]
+    comes = customers.channel_days < calendar.days
+    comes &= is_main | (
+        (customers.channel_days < customers.gone_day[:, None]) & ~customers.is_prospect[:, None]
     )
-    since = np.where(since < calendar.days, since, np.inf)
-    parts = [
-        (np.flatnonzero(since[:, source] < np.inf), source, NOBODY) for source in (WEB, MARKETPLACE)
-    ]
+    # the evening before, so that no order of the first day is earlier than its record
+    evening = np.floor(customers.channel_days) - random.uniform(0.0, 0.3, comes.shape)
+    since = np.where(comes, evening, np.inf)
     rows = [
-        (person, np.full(len(person), source), np.full(len(person), owner), since[person, source])
-        for person, source, owner in parts
+        _rows(person, source, np.full(len(person), NOBODY), since[person, source])
+        for source in (WEB, MARKETPLACE)
+        for person in (np.flatnonzero(comes[:, source]),)
     ]
     rows.append(_second_accounts(since, customers, calendar))
     for branch in range(len(BRANCHES)):
         rows += _on_lists(branch, since, customers, world)
-    rows.append(_callers(random, purchases, customers, world))
-    rows.append(_members(random, first_order, customers, calendar))
+    rows.append(_members(customers, calendar))
+    return _registrations(rows, len(people))
+
+
+def _registrations(rows: list[_Rows], people: int) -> Registrations:
     person, source, owner, day = (np.concatenate(column) for column in zip(*rows, strict=True))
     order = np.lexsort((day, source, person))
     person, source, owner, day = (one[order] for one in (person, source, owner, day))
@@ -95,26 +91,22 @@ def register(
     return Registrations(person, source, owner, day, first, second)
 
 
-def appearances(registrations: Registrations, world: World) -> pa.Table:
-    """The records as `records.make_records` wants them."""
+def appearances(registrations: Registrations, world: World, begin: int = 0) -> pa.Table:
+    """The records from a place on as `records.make_records` wants them."""
     owners = np.append(world.staff.number, "")
-    seconds = np.rint(registrations.day * DAY_SECONDS).astype(np.int64)
+    seconds = np.rint(registrations.day[begin:] * DAY_SECONDS).astype(np.int64)
     moment = (seconds + world.calendar.epoch - CHINA_OFFSET_SECONDS) * 1_000_000
+    owner = registrations.list_owner[begin:]
     return pa.table(
         {
-            "person_index": registrations.person,
+            "person_index": registrations.person[begin:],
             "source": pa.DictionaryArray.from_arrays(
-                pa.array(registrations.source, pa.int32()), pa.array(SOURCES)
+                pa.array(registrations.source[begin:], pa.int32()), pa.array(SOURCES)
             ),
-            "list_owner": pa.array(
-                owners[registrations.list_owner], mask=registrations.list_owner == NOBODY
-            ),
+            "list_owner": pa.array(owners[owner], mask=owner == NOBODY),
             "registered_at": pa.array(moment, pa.timestamp("us", "UTC")),
         }
     )
-
-
-_Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def _rows(person: np.ndarray, source: int, owner: np.ndarray, day: np.ndarray) -> _Rows:
@@ -144,22 +136,6 @@ def _on_lists(branch: int, since: np.ndarray, customers: Customers, world: World
     ]
 
 
-def _callers(
-    random: np.random.Generator, purchases: Purchases, customers: Customers, world: World
-) -> _Rows:
-    """Who complained, from the first complaint on, and prospects who asked something."""
-    first_call = np.full(len(customers.rate), np.inf)
-    calls = purchases.has_complaint
-    np.minimum.at(first_call, purchases.person[calls], purchases.day[calls] + 1.0)
-    asks = customers.is_prospect & chosen(random, len(first_call), _PROSPECT_CALL_SHARE)
-    first_call = np.where(asks, np.minimum(first_call, customers.won_day), first_call)
-    person = np.flatnonzero(first_call < world.calendar.days)
-    return _rows(person, CALL_CENTRE, np.full(len(person), NOBODY), first_call[person])
-
-
-def _members(
-    random: np.random.Generator, first_order: np.ndarray, customers: Customers, calendar: Calendar
-) -> _Rows:
-    joined = first_order.min(axis=1) + random.exponential(5.0, len(first_order))
-    person = np.flatnonzero(customers.bonds[:, 0] & (joined < calendar.days))
-    return _rows(person, LOYALTY, np.full(len(person), NOBODY), joined[person])
+def _members(customers: Customers, calendar: Calendar) -> _Rows:
+    person = np.flatnonzero(customers.joined_day < calendar.days)
+    return _rows(person, LOYALTY, np.full(len(person), NOBODY), customers.joined_day[person])

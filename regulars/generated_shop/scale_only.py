@@ -20,10 +20,10 @@ _DIGITS: Final = 12
 
 def order_block(world: World, number: int, count: int) -> Block:
     """The order lines of a chunk, nights included; `ordered_at` says which."""
-    people, customers, _, purchases, lines = draw_buyers(world, number, count)
-    _, orders, lines = draw_orders(world, number, purchases, lines, customers)
+    buyers = draw_buyers(world, number, count)
+    orders, lines = draw_orders(world, number, buyers)
     order = lines.order
-    person = purchases.person[orders.purchase[order]]
+    person = buyers.purchases.person[orders.purchase[order]]
     table = pa.table(
         {
             "order_id": numbers("O", orders.number[order], _DIGITS),
@@ -33,7 +33,7 @@ def order_block(world: World, number: int, count: int) -> Block:
                 np.array(["completed", "cancelled"]), orders.is_cancelled[order].astype(np.int64)
             ),
             "customer_id": taken(
-                people["person_id"], np.where(orders.record[order] == NOBODY, NOBODY, person)
+                buyers.people["person_id"], np.where(orders.record[order] == NOBODY, NOBODY, person)
             ),
             "product_id": taken(world.catalogue.sku, lines.product),
             "line_kind": taken(np.array(LINE_KINDS), lines.kind),

@@ -133,7 +133,7 @@ def _questions(
     kinds = np.array([KINDS.index(one) for one in ("question", "request", "suggestion")])
     return {
         "source": np.full(count, CALL_CENTRE),
-        "record": np.where(registrations.day[known[person]] <= opened, known[person], NOBODY),
+        "record": registrations.record(person, np.full(count, CALL_CENTRE), opened),
         "employee": agents[random.integers(0, len(agents), count)],
         "kind": kinds[drawn(random, np.array([0.7, 0.2, 0.1]), count)],
         "is_by_customer": np.ones(count, bool),
@@ -177,25 +177,23 @@ def _reviews(
 def _follow_ups(
     random: np.random.Generator, customers: Customers, registrations: Registrations, world: World
 ) -> dict[str, np.ndarray]:
-    """Calls and visits by the owner, as long as customer and owner are there. They add nothing."""
+    """Calls and visits by owners, as long as customer and owner are there. They add nothing."""
     staff = world.staff
-    owner = customers.owners[:, 0]
-    owned = np.flatnonzero(owner != NOBODY)
-    source = FIRST_BRANCH + staff.branch[owner[owned]]
-    known = registrations.first[owned, source] != NOBODY
-    owned, source = owned[known], source[known]
-    begins = np.maximum(registrations.day[registrations.first[owned, source]], WARM_UP_DAYS)
-    ends = np.minimum(staff.left_day[owner[owned]], world.calendar.days)
+    owned, turn = np.nonzero(customers.owners != NOBODY)
+    owner = customers.owners[owned, turn]
+    begins = np.maximum(np.floor(customers.owned_days[owned, turn]) + 1, WARM_UP_DAYS)
+    ends = np.minimum(staff.left_day[owner], customers.gone_day[owned])
     years = (ends - begins).clip(0) / 365
     place = np.repeat(np.arange(len(owned)), random.poisson(_FOLLOW_UPS_A_YEAR * years))
-    count = len(place)
+    count, person = len(place), owned[place]
     opened = np.floor(begins[place] + random.random(count) * (ends - begins)[place])
     opened += random.uniform(0.4, 0.75, count)
+    source = FIRST_BRANCH + staff.branch[owner[place]]
     kinds = np.array([KINDS.index(one) for one in ("care", "sales", "visit")])
     return {
-        "source": source[place],
-        "record": registrations.record(owned[place], source[place], opened),
-        "employee": owner[owned[place]],
+        "source": source,
+        "record": registrations.record(person, source, opened),
+        "employee": owner[place],
         "kind": kinds[drawn(random, np.array([0.4, 0.4, 0.2]), count)],
         "is_by_customer": np.zeros(count, bool),
         "opened": opened,

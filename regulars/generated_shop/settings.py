@@ -4,7 +4,7 @@ import json
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -13,10 +13,24 @@ from regulars.generated_shop.records import CorruptionSettings
 
 LATEST_DAY: Final = date(2049, 12, 31)  # the seed of Chinese holidays ends in 2050
 EARLIEST_DAY: Final = date(1991, 1, 1)  # China's clocks have not changed since
+# What the smallest catalogue (600 products of 48 types) holds, all of them together: a product is
+# planted in one place at most, and nowhere if the price of its type moves.
+MOST_BUNDLES: Final = 24
+MOST_SEQUENCES: Final = 16
+MOST_DECOYS: Final = 24
+MOST_PRICE_MOVES: Final = 16
+# Chunks of 10,000 people number 10 million orders; clumps, businesses and salespeople add to these.
+MOST_PURCHASES_A_PERSON: Final = 300
+_LONGEST_SCALE_WEEKS: Final = 1e9  # nobody ever buys or drops out
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+# Demand falls by refusals, which cannot make it rise: a price only moves up, demand only down.
+_PriceFactor = Annotated[float, Field(ge=1, le=10)]
+_Elasticity = Annotated[float, Field(ge=-20, le=0)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Behaviour(_Section):
@@ -28,10 +42,14 @@ class Behaviour(_Section):
     of customers buys in ways that no such model knows.
     """
 
-    rate_shape: float = Field(0.6, gt=0, description="shape of the gamma of purchase rates")
-    rate_scale_weeks: float = Field(10.0, gt=0, description="its inverse scale, in weeks")
-    drop_out_shape: float = Field(0.8, gt=0, description="shape of the gamma of hazards")
-    drop_out_scale_weeks: float = Field(60.0, gt=0, description="its inverse scale, in weeks")
+    rate_shape: float = Field(0.6, ge=0.01, le=100, description="shape of the gamma of rates")
+    rate_scale_weeks: float = Field(
+        10.0, ge=0.01, le=_LONGEST_SCALE_WEEKS, description="its inverse scale, in weeks"
+    )
+    drop_out_shape: float = Field(0.8, ge=0.01, le=100, description="shape of the gamma of hazards")
+    drop_out_scale_weeks: float = Field(
+        60.0, ge=0.01, le=_LONGEST_SCALE_WEEKS, description="its inverse scale, in weeks"
+    )
     irregular_share: float = Field(
         0.25, ge=0, le=1, description="customers who buy by the clock, with pauses or in clumps"
     )
@@ -50,19 +68,35 @@ class Behaviour(_Section):
 class Planted(_Section):
     """What is true of the shop, for mining and models to find."""
 
-    bundle_strengths: tuple[float, ...] = Field(
+    bundle_strengths: tuple[_Share, ...] = Field(
         (0.15, 0.2, 0.2, 0.25, 0.25, 0.3, 0.3, 0.35, 0.4, 0.45, 0.5, 0.5),
+        max_length=MOST_BUNDLES,
         description="chance that who buys the first also takes the second, a bundle each",
     )
-    sequence_strengths: tuple[float, ...] = Field(
+    sequence_strengths: tuple[_Share, ...] = Field(
         (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5),
+        max_length=MOST_SEQUENCES,
         description="chance that the follower is in a later order, a sequence each",
     )
-    decoy_rates: tuple[float, ...] = Field(
+    decoy_rates: tuple[_Share, ...] = Field(
         (0.03, 0.04, 0.05, 0.06, 0.08, 0.12),
+        max_length=MOST_DECOYS,
         description="share of baskets that hold a popular item related to nothing",
     )
-    campaign_effects: tuple[float, ...] = Field(
+    confounded_decoys: tuple[
+        tuple[Literal["sale days", "business"], tuple[_Share, _Share]], ...
+    ] = Field(
+        (
+            ("sale days", (0.3, 0.01)),
+            ("sale days", (0.25, 0.01)),
+            ("business", (0.4, 0.005)),
+            ("business", (0.35, 0.005)),
+        ),
+        max_length=MOST_DECOYS,
+        description="popular items that only look related: more of them where the confounder is, "
+        "as shares of the baskets there and elsewhere",
+    )
+    campaign_effects: tuple[_Share, ...] = Field(
         (0.1, 0.0, 0.06, 0.04, 0.0, 0.08),
         description="purchases added per active person reached; used in turn, six a year",
     )
@@ -71,19 +105,20 @@ class Planted(_Section):
     leaving_after_failure: float = Field(0.35, ge=0, le=1, description="chance, if not made good")
     leaving_after_recovery: float = Field(0.05, ge=0, le=1, description="chance, if made good")
     structural_bond_hazard: float = Field(
-        0.65, gt=0, description="hazard of members with a year of free delivery, as a factor"
+        0.65, gt=0, le=10, description="hazard of members with a year of free delivery, as a factor"
     )
     customised_bond_rate: float = Field(
-        1.15, gt=0, description="rate of members with a personal reading list, as a factor"
+        1.15, gt=0, le=5, description="rate of members with a personal reading list, as a factor"
     )
     salesperson_spread: float = Field(
-        0.15, ge=0, description="standard deviation of salespeople's effect on the log rate"
+        0.15, ge=0, le=1, description="standard deviation of salespeople's effect on the log rate"
     )
     leaving_with_salesperson: float = Field(
         0.2, ge=0, le=1, description="chance of going when the own salesperson leaves"
     )
-    price_moves: tuple[tuple[float, float], ...] = Field(
+    price_moves: tuple[tuple[_PriceFactor, _Elasticity], ...] = Field(
         ((1.12, -1.5), (1.2, -0.8), (1.15, 0.0), (1.08, -2.0)),
+        max_length=MOST_PRICE_MOVES,
         description="price factor of a product type and the elasticity of its demand",
     )
 
@@ -119,16 +154,36 @@ class ShopSettings(_Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _within_numbers(self) -> Self:
+        weeks = ((self.years + 1) * 366 + self.nights) / 7
+        rate = self.behaviour.rate_shape / self.behaviour.rate_scale_weeks
+        purchases = rate * max(1.0, self.planted.customised_bond_rate) * weeks
+        if purchases > MOST_PURCHASES_A_PERSON:
+            raise ValueError(
+                f"who stays for all {self.years} years would buy {purchases:,.0f} times on "
+                f"average, and order numbers are made for {MOST_PURCHASES_A_PERSON}: lower "
+                "behaviour.rate_shape or planted.customised_bond_rate, or raise "
+                "behaviour.rate_scale_weeks"
+            )
+        return self
+
 
 def read_settings(file: Path | None, **given: Any) -> ShopSettings:
     """Settings of a TOML or JSON file, such as a shop's own truth/settings.json; given ones win.
 
     Raises:
         ValueError: what is wrong with which setting (pydantic's message), or with the file.
+        OSError: a file that cannot be read.
     """
-    written: dict[str, Any] = {}
+    written: Any = {}
     if file:
         read = json.loads if file.suffix == ".json" else tomllib.loads
         written = read(file.read_text("utf-8"))
+        if not isinstance(written, dict):
+            raise ValueError(
+                "settings are a table of names and values (in JSON an object), "
+                f"not a {type(written).__name__}"
+            )
     given = {name: value for name, value in given.items() if value is not None}
     return ShopSettings.model_validate(written | given)

@@ -16,6 +16,7 @@ STORES_A_BRANCH: Final = 3
 _SALESPEOPLE_A_BRANCH: Final = 10
 _AGENTS: Final = 12
 _LEAVER_SHARE: Final = 0.3
+_NEWCOMER_SHARE: Final = 0.2  # of those who stay
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,20 @@ class Staff:
         """Places of a branch's salespeople."""
         return np.flatnonzero((self.branch == branch) & (self.role == "salesperson"))
 
+    def stayers(self, branch: int) -> np.ndarray:
+        """Places of a branch's salespeople who were there before the calendar, and stay."""
+        team = self.salespeople(branch)
+        stays = (self.left_day[team] >= self.left_day.max()) & (self.hired_day[team] < 0)
+        stayers: np.ndarray = team[stays]
+        return stayers
+
     def agents(self) -> np.ndarray:
         """Places of the call centre's agents."""
         return np.flatnonzero(self.role == "agent")
 
 
 def make_staff(settings: ShopSettings, calendar: Calendar) -> Staff:
-    """Ten salespeople and a manager a branch, twelve agents; three of ten salespeople leave."""
+    """Ten salespeople and a manager a branch, twelve agents; some salespeople leave, some come."""
     random = stream(settings.seed, "staff")
     sellers = len(BRANCHES) * _SALESPEOPLE_A_BRANCH
     roles = np.array(["salesperson"] * sellers + ["manager"] * len(BRANCHES) + ["agent"] * _AGENTS)
@@ -72,6 +80,12 @@ def make_staff(settings: ShopSettings, calendar: Calendar) -> Staff:
     left[is_leaver] = random.integers(
         WARM_UP_DAYS + 60, calendar.history_days, int(is_leaver.sum())
     )
+    hired = random.integers(-2_000, 0, count)
+    is_newcomer = is_seller & ~is_leaver & (random.random(count) < _NEWCOMER_SHARE)
+    is_newcomer[np.arange(len(BRANCHES)) * _SALESPEOPLE_A_BRANCH] = False
+    hired[is_newcomer] = random.integers(
+        WARM_UP_DAYS, calendar.history_days - 60, int(is_newcomer.sum())
+    )
     return Staff(
         number=np.array([f"E{1001 + place}" for place in range(count)]),
         name=_names(random, count),
@@ -82,7 +96,7 @@ def make_staff(settings: ShopSettings, calendar: Calendar) -> Staff:
             is_seller, random.normal(0.0, settings.planted.salesperson_spread, count), 0.0
         ),
         skill=np.where(roles == "agent", random.uniform(0.3, 0.8, count), 0.0),
-        hired_day=random.integers(-2_000, 0, count),
+        hired_day=hired,
         left_day=left,
     )
 

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from regulars.generated_shop.baskets import MERCHANDISE
+from regulars.generated_shop.baskets import LINE_CAUSES, MERCHANDISE, SEQUENCE_WAIT_DAYS, TASTE
 from regulars.generated_shop.catalogue import CATEGORIES, TYPES_A_CATEGORY
 from regulars.generated_shop.chunks import Chunk
 from regulars.generated_shop.columns import dates, moment, money, taken
@@ -17,13 +17,15 @@ from regulars.generated_shop.customers import (
     LIFE_EVENTS,
     MARKETPLACE,
     NOBODY,
+    REASONS,
 )
 from regulars.generated_shop.layouts.marketplace import FREIGHT_CENTS
 from regulars.generated_shop.layouts.order_numbers import order_numbers
 from regulars.generated_shop.money import dollar_cents
 from regulars.generated_shop.nights import FORMS, Deliveries
-from regulars.generated_shop.purchases import CAUSES, FAILURES
+from regulars.generated_shop.purchases import CAUSES, FAILURES, were_active
 from regulars.generated_shop.registrations import SOURCES
+from regulars.generated_shop.settings import Planted
 from regulars.generated_shop.world import World
 
 Table = tuple[str, pa.Table]
@@ -36,6 +38,7 @@ def of_chunk(chunk: Chunk, deliveries: Deliveries) -> Iterator[Table]:
     yield "records", _records(chunk)
     yield "orders", _orders(chunk)
     yield "campaign_contacts", _contacts(chunk)
+    yield "planted_lines", _planted_lines(chunk)
     if chunk.world.settings.nights:
         yield "deliveries", _deliveries(chunk, deliveries)
 
@@ -44,6 +47,16 @@ def of_world(world: World) -> Iterator[Table]:
     """What was planted: bundles, sequences, decoys, and what each lever does."""
     catalogue, staff, campaigns = world.catalogue, world.staff, world.campaigns
     calendar, planted = world.calendar, world.settings.planted
+    yield (
+        "calendar",
+        pa.table(
+            {
+                "on_date": dates(np.arange(calendar.days) * 1.0, calendar),
+                "intensity": calendar.intensity,
+                "is_sale": calendar.is_sale,
+            }
+        ),
+    )
     for name, pairs in (("bundles", catalogue.bundles), ("sequences", catalogue.sequences)):
         table = {
             "first_product_id": catalogue.sku[pairs.first],
@@ -51,6 +64,8 @@ def of_world(world: World) -> Iterator[Table]:
             "strength": pairs.strength,
         }
         if name == "sequences":
+            table["least_wait_days"] = np.full(len(pairs.first), SEQUENCE_WAIT_DAYS[0])
+            table["mean_wait_days"] = np.full(len(pairs.first), sum(SEQUENCE_WAIT_DAYS))
             same = catalogue.category[pairs.first] == catalogue.category[pairs.second]
             dearer = catalogue.list_cents[pairs.second] > catalogue.list_cents[pairs.first]
             table["is_upgrade"] = same & dearer
@@ -58,7 +73,12 @@ def of_world(world: World) -> Iterator[Table]:
     yield (
         "decoy_products",
         pa.table(
-            {"product_id": catalogue.sku[catalogue.decoys], "basket_share": catalogue.decoy_rates}
+            {
+                "product_id": catalogue.sku[catalogue.decoys.product],
+                "confounder": catalogue.decoys.confounder,
+                "basket_share": catalogue.decoys.share_otherwise,
+                "basket_share_within": catalogue.decoys.share_within,
+            }
         ),
     )
     yield (
@@ -104,41 +124,51 @@ def of_world(world: World) -> Iterator[Table]:
     yield (
         "levers",
         pa.table(
-            {
-                "lever": [
-                    *("leaving after a failure", "leaving after a failure made good"),
-                    *("leaving with one's salesperson", "financial bond: hazard of leaving"),
-                    *("structural bond: hazard of leaving", "customised bond: rate of purchase"),
-                    *("social bond: hazard of leaving", "follow-up of a salesperson: purchases"),
-                ],
-                "is_factor": [False, False, False, True, True, True, True, False],
-                "effect": [
-                    *(planted.leaving_after_failure, planted.leaving_after_recovery),
-                    *(planted.leaving_with_salesperson, 1.0),
-                    *(planted.structural_bond_hazard, planted.customised_bond_rate),
-                    *(1.0, 0.0),
-                ],
-            }
+            [pa.array(column) for column in zip(*_levers(planted), strict=True)],
+            names=["lever", "effect", "unit"],
         ),
     )
 
 
+def _levers(planted: Planted) -> list[tuple[str, float, str]]:
+    """What moves customers by how much, and what moves nobody."""
+    chance, hazard = "chance of leaving for good", "factor on the hazard of leaving"
+    return [
+        ("failure not made good", planted.leaving_after_failure, chance),
+        ("failure made good", planted.leaving_after_recovery, chance),
+        ("own salesperson leaves", planted.leaving_with_salesperson, chance),
+        ("structural bond", planted.structural_bond_hazard, hazard),
+        ("financial bond", 1.0, hazard),
+        ("social bond", 1.0, hazard),
+        ("customised bond", planted.customised_bond_rate, "factor on the weekly rate"),
+        *(
+            (lever, 0.0, "purchases added")
+            for lever in ("follow-up", "gift", "coupon", "review", "being brought by a customer")
+        ),
+    ]
+
+
 def _people(chunk: Chunk) -> pa.Table:
-    """The people as `people.make_people` made them, and how they buy."""
+    """The people as `people.make_people` made them, and how they buy; as of the last night."""
     customers, world, people = chunk.customers, chunk.world, chunk.people
-    calendar = world.calendar
-    orders = np.bincount(chunk.purchases.person, minlength=people.num_rows)
+    calendar, purchases = world.calendar, chunk.purchases
+    paid = purchases.person[~purchases.is_cancelled]
+    is_gone = customers.gone_day < calendar.days
+    is_pausing = customers.behaviour == BEHAVIOURS.index("pausing")
+    is_later = customers.orphaned_day < calendar.days
     table = people.drop_columns(["person_number"])
     columns = {
         "is_prospect": customers.is_prospect,
-        "won_at": moment(customers.won_day, calendar),
-        "purchases": orders,
+        "known_on": dates(customers.known_day, calendar),
+        "won_on": dates(customers.won_day, calendar),
+        "purchases": np.bincount(paid, minlength=people.num_rows),
         "weekly_rate": customers.rate,
-        "gone_at": moment(
-            np.where(customers.gone_day < calendar.days, customers.gone_day, _NEVER), calendar
-        ),
-        "is_alive": ~customers.is_prospect & (customers.gone_day >= calendar.days),
+        "gone_on": dates(np.where(is_gone, customers.gone_day, _NEVER), calendar),
+        "gone_because": taken(np.array(REASONS), np.where(is_gone, customers.gone_because, -1)),
+        "is_alive": ~customers.is_prospect & ~is_gone,
         "behaviour": taken(np.array(BEHAVIOURS), customers.behaviour),
+        "pause_begins_on": dates(np.where(is_pausing, customers.pause_begins, _NEVER), calendar),
+        "pause_ends_on": dates(np.where(is_pausing, customers.pause_ends, _NEVER), calendar),
         "life_event": taken(
             np.array(LIFE_EVENTS), np.where(customers.life_event > 0, customers.life_event, -1)
         ),
@@ -149,6 +179,7 @@ def _people(chunk: Chunk) -> pa.Table:
         "referred_by": taken(people["person_id"], customers.referrer),
         "first_owner": taken(world.staff.number, customers.owners[:, 0]),
         "second_owner": taken(world.staff.number, customers.owners[:, 1]),
+        "orphaned_on": dates(np.where(is_later, customers.orphaned_day, _NEVER), calendar),
     }
     for place, bond in enumerate(BONDS):
         columns[f"has_{bond}_bond"] = customers.bonds[:, place]
@@ -234,8 +265,10 @@ def _contacts(chunk: Chunk) -> pa.Table:
             "campaign_id": taken(world.campaigns.number, contacts.campaign),
             "person_id": taken(chunk.people["person_id"], contacts.person),
             "is_holdout": contacts.is_holdout,
-            "was_active": ~customers.is_prospect[contacts.person]
-            & (customers.gone_day[contacts.person] > contacts.day),
+            "source": taken(np.array(SOURCES), chunk.registrations.source[contacts.record]),
+            "source_customer_id": taken(chunk.records["source_customer_id"], contacts.record),
+            "chosen_at": moment(contacts.day, world.calendar),
+            "was_active": were_active(contacts, customers),
         }
     )
 
@@ -252,5 +285,21 @@ def _deliveries(chunk: Chunk, deliveries: Deliveries) -> pa.Table:
             "order_id": order_numbers(chunk, order),
             "night": deliveries.night[here],
             "form": taken(np.array(FORMS), deliveries.form[here]),
+        }
+    )
+
+
+def _planted_lines(chunk: Chunk) -> pa.Table:
+    """The lines that no taste put into their order."""
+    lines, orders = chunk.lines, chunk.orders
+    is_sale = lines.order < len(chunk.purchases.person)
+    here = np.flatnonzero((lines.kind == MERCHANDISE) & is_sale & (lines.cause != TASTE))
+    order = lines.order[here]
+    return pa.table(
+        {
+            "source": taken(np.array(CHANNELS), orders.channel[order]),
+            "order_id": order_numbers(chunk, order),
+            "product_id": taken(chunk.world.catalogue.sku, lines.product[here]),
+            "cause": taken(np.array(LINE_CAUSES), lines.cause[here]),
         }
     )

@@ -59,7 +59,7 @@ def make_visits(
         product.append(lines.product[line])
     since = registrations.first[:, WEB]
     lookers = np.flatnonzero(since != NOBODY)
-    begins = np.maximum(registrations.day[since[lookers]], WARM_UP_DAYS)
+    begins = np.append(registrations.day, np.inf)[since[lookers]].clip(WARM_UP_DAYS)
     ends = np.minimum(customers.gone_day[lookers] + 30, world.calendar.days)
     months = (ends - begins).clip(0) / 30
     place = np.repeat(np.arange(len(lookers)), random.poisson(_IDLE_VIEWS_A_MONTH * months))
@@ -75,7 +75,6 @@ def make_visits(
     people, days = np.concatenate(person), np.concatenate(day)
     record = registrations.record(people, np.full(len(people), WEB), days)
     is_known = (record != NOBODY) & ~chosen(random, len(people), _NOT_LOGGED_IN_SHARE)
-    is_known &= registrations.day[record] <= days
     is_within = (days >= WARM_UP_DAYS) & (days < world.calendar.days)
     return Visits(
         np.where(is_known, record, NOBODY)[is_within],

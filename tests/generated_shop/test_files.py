@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from datetime import UTC
+from decimal import Decimal
 
 import pyarrow.parquet as pq
 import pytest
@@ -108,6 +109,78 @@ def test_broken_records_are_where_the_truth_says(shop):
     assert sorted(found) == true
     assert len(true) > 20
     assert {row["kind"] for row in truth(shop, "malformed")} == {"too few fields", "no key"}
+
+
+def test_campaigns_reached_in_the_files_whom_the_truth_says(shop):
+    columns = {
+        "branch_beijing": ("calls_*.csv", "gb18030", ",", "活动", "客户编号", "对照组", "是"),
+        "branch_shanghai": ("calls_*.tsv", "gb18030", "\t", "活动", "客户编号", "对照组", "是"),
+        "branch_guangzhou": ("calls_*.txt", "utf-16", "\t", "活动", "客户编号", "对照组", "是"),
+        "web_shop": ("mailings_*.csv", "utf-8", ",", "campaign", "buyer_no", "group", "HOLDOUT"),
+    }
+    found = {
+        (source, record[campaign], record[customer], record[group] == holdout)
+        for source, (pattern, encoding, delimiter, campaign, customer, group, holdout) in (
+            columns.items()
+        )
+        for path in files(shop, source, pattern)
+        for record in records(path, encoding, delimiter)
+    }
+    true = {
+        (row["source"], row["campaign_id"], row["source_customer_id"], row["is_holdout"])
+        for row in truth(shop, "campaign_contacts")
+    }
+    assert found == true
+    assert len(found) > 500
+
+
+def test_nobody_is_mailed_who_has_no_address_or_said_no(shop):
+    accounts = {}
+    for path in files(shop, "web_shop", "customers_*.jsonl"):
+        for line in path.read_text("utf-8").splitlines():
+            if line.endswith("}"):
+                account = json.loads(line)
+                accounts.setdefault(account["id"], account["account"])
+    consents = {
+        record["buyer_no"]
+        for path in files(shop, "web_shop", "consents_*.csv")
+        for record in records(path, "utf-8", ",")
+        if record["yes"] == "Y"
+    }
+    for path in files(shop, "web_shop", "mailings_*.csv"):
+        for record in records(path, "utf-8", ","):
+            account = accounts[record["buyer_no"]]
+            assert account["mail"]
+            assert account["created"] < record["chosen_at"]
+            assert record["buyer_no"] in consents
+
+
+def test_coupons_took_off_what_was_redeemed(shop):
+    """At most the discounts of the coupon's own products in the order that names it."""
+    sold = {}
+    for path in files(shop, "web_shop", "orders_*.parquet"):
+        for line in pq.read_table(path).to_pylist():
+            sold.setdefault(line["order_no"], {})[line["sku"]] = line["rebate"]
+    holds_for = {}
+    for path in files(shop, "head_office", "coupons_*.csv"):
+        for record in records(path, "utf-8", ","):
+            holds_for.setdefault(record["coupon"], set()).add(record["sku"])
+    for path in files(shop, "web_shop", "redemptions_*.csv"):
+        for record in records(path, "utf-8", ","):
+            lines = sold[record["order_no"]]
+            most = sum(off for sku, off in lines.items() if sku in holds_for[record["coupon"]])
+            assert 0 < Decimal(record["amount"]) <= most
+
+
+def test_planted_lines_are_in_their_orders(shop):
+    sold = {
+        (line["order_no"], line["sku"])
+        for path in files(shop, "web_shop", "orders_*.parquet")
+        for line in pq.read_table(path, columns=["order_no", "sku"]).to_pylist()
+    }
+    planted = [row for row in truth(shop, "planted_lines") if row["source"] == "web_shop"]
+    assert {row["cause"] for row in planted} >= {"bundle", "decoy"}
+    assert {(row["order_id"], row["product_id"]) for row in planted} <= sold
 
 
 def test_orders_carry_the_moment_of_the_truth(shop, true_orders):

@@ -3,11 +3,13 @@
 import hashlib
 import json
 
+import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from regulars.generated_shop.chunks import PEOPLE_A_CHUNK
 from regulars.generated_shop.generate import generate
-from regulars.generated_shop.settings import ShopSettings, read_settings
+from regulars.generated_shop.settings import Planted, ShopSettings, read_settings
 
 # three chunks, the last a small one
 SETTINGS = ShopSettings(customers=2 * PEOPLE_A_CHUNK + 100, years=1, seed=3, nights=2)
@@ -64,8 +66,6 @@ def test_it_writes_over_nothing(tmp_path):
 
 
 def test_scale_only_is_the_same_process_without_the_truth(tmp_path):
-    import duckdb
-
     small = SETTINGS.model_copy(update={"customers": 1_000, "nights": 0})
     generate(small, tmp_path / "full")
     generate(small, tmp_path / "scale", is_scale_only=True)
@@ -79,9 +79,26 @@ def test_scale_only_is_the_same_process_without_the_truth(tmp_path):
         )
     )
     assert found == true
-    assert not (tmp_path / "scale" / "truth" / "orders.parquet").exists()
+    assert not (tmp_path / "scale" / "truth").exists()
 
 
-def test_one_customer_is_a_shop(tmp_path):
-    generate(ShopSettings(customers=1, years=1), tmp_path / "tiny")
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_one_customer_is_a_shop_whoever_it_is(tmp_path, seed):
+    """Some are prospects, some had left before the data begins: no order, or not even a record."""
+    generate(ShopSettings(customers=1, years=1, seed=seed, nights=1), tmp_path / "tiny")
     assert (tmp_path / "tiny" / "regulars.toml").is_file()
+
+
+def test_a_shop_in_which_nothing_is_planted(tmp_path):
+    planted = Planted(
+        bundle_strengths=(),
+        sequence_strengths=(),
+        decoy_rates=(),
+        confounded_decoys=(),
+        campaign_effects=(),
+        price_moves=(),
+        failure_rate=0,
+    )
+    generate(ShopSettings(customers=300, years=1, planted=planted), tmp_path / "plain")
+    lines = pq.read_table(tmp_path / "plain" / "truth" / "planted_lines.parquet")
+    assert lines.num_rows == 0

@@ -29,8 +29,7 @@ LEAST_P = 1e-4
 def nights():
     settings = ShopSettings(customers=PEOPLE, years=1, nights=60, disturbed_share=SHARE)
     world = make_world(settings)
-    _, customers, _, purchases, lines = draw_buyers(world, 0, PEOPLE)
-    _, orders, lines = draw_orders(world, 0, purchases, lines, customers)
+    orders, lines = draw_orders(world, 0, draw_buyers(world, 0, PEOPLE))
     is_by_line = orders.channel >= FIRST_BRANCH
     deliveries = deliver(np.random.default_rng(1), orders, lines, is_by_line, world)
     return world, orders, lines, is_by_line, deliveries

@@ -35,8 +35,8 @@ def test_every_order_is_right_to_the_cent(warehouse):
                 order_id,
                 bool_and(is_cancelled) as is_cancelled,
                 count(*) as lines,
-                sum(quantity * unit_price - discount_amount)
-                    filter (where line_kind = 'merchandise') as merchandise_revenue,
+                min(exchange_rate) as exchange_rate,
+                sum(net_revenue) filter (where line_kind = 'merchandise') as merchandise_revenue
             from core.fct_order_lines
             group by order_id
         ),
@@ -45,7 +45,11 @@ def test_every_order_is_right_to_the_cent(warehouse):
             select *, source || ':' || order_id as key from 'orders.parquet'
         )
 
-        select expected.key, built.*, expected.*
+        select
+            expected.key,
+            built.*,
+            expected.*,
+            expected.merchandise_revenue * built.exchange_rate as merchandise_in_yuan
         from built
         full join expected on built.order_id = expected.key
         where
@@ -53,32 +57,48 @@ def test_every_order_is_right_to_the_cent(warehouse):
             or expected.key is null
             or built.lines <> expected.lines
             or built.is_cancelled <> expected.is_cancelled
-            or abs(built.merchandise_revenue - expected.merchandise_revenue) > 0.00001
+            -- each line is rounded to four decimals in yuan
+            or abs(merchandise_in_yuan - built.merchandise_revenue) > 0.00005 * built.lines
         limit 5
         """
     ).fetchall()
     assert differing == []
 
 
-def test_revenue_by_source_in_its_own_currency_and_in_yuan(warehouse):
-    found = warehouse.execute(
-        """
-        select source, sum(net_revenue / exchange_rate)::decimal(18, 2)
-        from core.fct_order_lines where not is_cancelled group by source order by source
-        """
-    ).fetchall()
-    true = warehouse.execute(
-        "select source, sum(net_revenue) from 'orders.parquet' "
-        "where not is_cancelled group by source order by source"
-    ).fetchall()
-    assert [(source, float(sums)) for source, sums in found] == [
-        (source, pytest.approx(float(sums), abs=0.02)) for source, sums in true
-    ]
-    rates = warehouse.execute(
-        "select min(exchange_rate), max(exchange_rate) from core.fct_order_lines "
-        "where source = 'marketplace'"
-    ).fetchone()
-    assert 6.5 < rates[0] < rates[1] < 7.7
+def test_revenue_in_yuan_by_source_at_the_rate_of_the_sale(warehouse, refreshed):
+    """A return takes the rate of its order: rates are those of head office's own list."""
+    found = dict(
+        warehouse.execute(
+            "select source, sum(net_revenue) from core.fct_order_lines "
+            "where not is_cancelled group by source"
+        ).fetchall()
+    )
+    rates = f"{refreshed}/landing/head_office/rates_*.csv"
+    true = dict(
+        warehouse.execute(
+            f"""
+            with orders as (
+                select
+                    orders.source,
+                    orders.net_revenue,
+                    (coalesce(sales.ordered_at, orders.ordered_at) + interval 8 hours)::date as day
+                from 'orders.parquet' as orders
+                left join 'orders.parquet' as sales on orders.returned_order_id = sales.order_id
+                where not orders.is_cancelled
+            )
+
+            select source, sum(net_revenue * if(source = 'marketplace', rates.yuan, 1))
+            from orders
+            join read_csv('{rates}') as rates on orders.day = rates.day
+            group by source
+            """
+        ).fetchall()
+    )
+    assert found.keys() == true.keys()
+    for source, revenue in found.items():
+        # each line is rounded to four decimals
+        assert float(revenue) == pytest.approx(float(true[source]), abs=0.5)
+    assert float(found["marketplace"]) > 1_000
 
 
 def test_costs_are_head_offices_where_the_till_knows_none(warehouse):

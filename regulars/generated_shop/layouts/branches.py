@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from regulars.generated_shop.calendar import WARM_UP_DAYS
 from regulars.generated_shop.chunks import Chunk
 from regulars.generated_shop.columns import dates, money, numbers, taken, wall_clock
 from regulars.generated_shop.customers import CHANNELS, FIRST_BRANCH, NOBODY, WEB
@@ -238,7 +239,7 @@ def _gifts(chunk: Chunk, branch: int, till: Till) -> Content:
     record = np.repeat(here, random.poisson(_GIFTS_A_YEAR * years))
     begins = registrations.day[record]
     day = np.floor(begins + random.random(len(record)) * (world.calendar.days - begins))
-    is_within = day >= world.calendar.history_days - world.settings.years * 365
+    is_within = day >= WARM_UP_DAYS
     record, day = record[is_within], day[is_within]
     table = pa.table(
         {
@@ -257,19 +258,14 @@ def _gifts(chunk: Chunk, branch: int, till: Till) -> Content:
 
 def _calls(chunk: Chunk, branch: int, till: Till) -> Content:
     contacts, world = chunk.contacts, chunk.world
-    source = np.full(len(contacts.person), FIRST_BRANCH + branch)
-    record = chunk.registrations.record(contacts.person, source, contacts.day)
-    is_here = world.campaigns.is_phone[contacts.campaign] & (record != NOBODY)
-    # who is a customer of two branches is called by the first
-    for other in range(branch):
-        is_here &= chunk.registrations.first[contacts.person, FIRST_BRANCH + other] == NOBODY
-    here = np.flatnonzero(is_here)
+    source = chunk.registrations.source[contacts.record]
+    here = np.flatnonzero(source == FIRST_BRANCH + branch)
     is_made = ~contacts.is_holdout[here]
     cents = np.where(is_made, world.campaigns.contact_cents[contacts.campaign[here]], 0)
     table = pa.table(
         {
             "活动": taken(world.campaigns.number, contacts.campaign[here]),
-            "客户编号": taken(chunk.records["source_customer_id"], record[here]),
+            "客户编号": taken(chunk.records["source_customer_id"], contacts.record[here]),
             "时间": wall_clock(contacts.day[here], world.calendar),
             "对照组": taken(np.array(["是", "否"]), is_made.astype(np.int64)),
             "费用": money(cents),

@@ -55,7 +55,7 @@ def _tickets(chunk: Chunk) -> Content:
     cents = interactions.compensation_cents[here]
     rating, resolved = interactions.rating[here], interactions.resolved[here]
     arrays = {
-        "system": taken(systems, np.where(order != NOBODY, orders.channel[order], NOBODY)),
+        "system": taken(systems, np.append(orders.channel, NOBODY)[order]),
         "no": order_numbers(chunk, order),
     }
     table = pa.table(

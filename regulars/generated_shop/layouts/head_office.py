@@ -114,14 +114,14 @@ def _stores(world: World) -> Content:
 
 
 def _employees(world: World) -> Iterator[Content]:
-    """All of them as they stood when the data begins; leavers again on the day after they left."""
+    """As they stood when the data begins or they came; leavers again on the day after they left."""
     staff, calendar = world.staff, world.calendar
     managers = np.flatnonzero(staff.role == "manager")
     is_seller = staff.role == "salesperson"
     everyone = np.arange(len(staff.number))
     has_left = np.flatnonzero(staff.left_day < calendar.days)
     for place, left, day in (
-        (everyone, np.full(len(everyone), np.inf), np.full(len(everyone), float(WARM_UP_DAYS))),
+        (everyone, np.full(len(everyone), np.inf), staff.hired_day.clip(WARM_UP_DAYS) * 1.0),
         (has_left, staff.left_day[has_left].astype(float), staff.left_day[has_left] + 1.0),
     ):
         manager = np.where(is_seller[place], managers[staff.branch[place].clip(0)], -1)
@@ -159,10 +159,9 @@ def _campaigns(world: World) -> Content:
 def _coupons(world: World) -> Content:
     """Each coupon holds for the products of one category."""
     campaigns, catalogue = world.campaigns, world.catalogue
-    random = stream(world.settings.seed, "coupons")
     campaign, product = [], []
     for place in np.flatnonzero(campaigns.coupon > 0).tolist():
-        pool = np.flatnonzero(catalogue.category == random.integers(0, len(CATEGORIES)))
+        pool = np.flatnonzero(catalogue.category == campaigns.coupon_category[place])
         campaign.append(np.full(len(pool), place))
         product.append(pool)
     places = np.concatenate(campaign)

@@ -60,7 +60,6 @@ def _members(chunk: Chunk) -> Content:
 def _entries(chunk: Chunk) -> Content:
     entries, orders, calendar = chunk.entries, chunk.orders, chunk.world.calendar
     words = np.array([CHANNEL_WORDS[channel] for channel in CHANNELS])
-    has_order = entries.order != NOBODY
     points = pc.binary_join_element_wise(pa.array(entries.points).cast(pa.string()), "00", ",")
     table = pa.table(
         {
@@ -70,7 +69,7 @@ def _entries(chunk: Chunk) -> Content:
             "what": taken(np.array(KINDS), entries.kind),
             "bond": taken(np.array(BONDS), entries.bond),
             "points": points,
-            "channel": taken(words, np.where(has_order, orders.channel[entries.order], NOBODY)),
+            "channel": taken(words, np.append(orders.channel, NOBODY)[entries.order]),
             "receipt": order_numbers(chunk, entries.order),
         }
     )

@@ -25,6 +25,7 @@ def order_numbers(chunk: Chunk, order: np.ndarray) -> pa.Array:
     orders = chunk.orders
     prefixes = pa.array([PREFIXES[channel] for channel in CHANNELS])
     is_none = order == NOBODY
-    prefix = prefixes.take(pa.array(orders.channel[order], mask=is_none))
-    number = numbers("", orders.number[order], _DIGITS, null=is_none)
+    channel, number = (np.append(values, 0)[order] for values in (orders.channel, orders.number))
+    prefix = prefixes.take(pa.array(channel, mask=is_none))
+    number = numbers("", number, _DIGITS, null=is_none)
     return pc.binary_join_element_wise(prefix, number, "")

@@ -80,22 +80,31 @@ def _orders(chunk: Chunk, delivered: DeliveredLines) -> Content:
 
 
 def _customers(chunk: Chunk) -> Content:
-    """Accounts as they were opened, and again on the day on which people told that they moved."""
-    registrations, world = chunk.registrations, chunk.world
+    """Accounts as they were opened, again when leads first bought, and when people moved."""
+    registrations, customers, world = chunk.registrations, chunk.customers, chunk.world
     opened = np.flatnonzero(registrations.source == WEB)
-    day = registrations.day[opened]
-    moved = _moved_days(chunk, opened)
-    tells = (moved > day) & (moved < world.calendar.days)
+    person, day = registrations.person[opened], registrations.day[opened]
+    won, moved = customers.won_day[person], _moved_days(chunk, opened)
+    is_lead = customers.is_prospect[person] | (np.floor(day) + 1 < np.floor(won))
+    is_won = is_lead & ~customers.is_prospect[person] & (won < world.calendar.days)
+    tells = (moved > np.maximum(day, won)) & (moved < world.calendar.days)
     tells &= chosen(
         stream(world.settings.seed, "moves told", chunk.number), len(opened), _MOVES_TOLD_SHARE
     )
     accounts = pa.concat_tables(
         [
-            _accounts(chunk, opened, day, is_after_move=False),
-            _accounts(chunk, opened[tells], moved[tells], is_after_move=True),
+            _accounts(chunk, opened, day, is_lead),
+            _accounts(chunk, opened[is_won], won[is_won], np.zeros(int(is_won.sum()), bool)),
+            _accounts(
+                chunk,
+                opened[tells],
+                moved[tells],
+                customers.is_prospect[person[tells]],
+                is_after_move=True,
+            ),
         ]
     )
-    changed = np.concatenate([day, moved[tells]])
+    changed = np.concatenate([day, won[is_won], moved[tells]])
     return Content(SOURCE, "customers", JSON, accounts, night_of(changed, world.calendar))
 
 
@@ -108,7 +117,12 @@ def _moved_days(chunk: Chunk, record: np.ndarray) -> np.ndarray:
 
 
 def _accounts(
-    chunk: Chunk, record: np.ndarray, changed: np.ndarray, *, is_after_move: bool
+    chunk: Chunk,
+    record: np.ndarray,
+    changed: np.ndarray,
+    is_lead: np.ndarray,
+    *,
+    is_after_move: bool = False,
 ) -> pa.Table:
     registrations, customers, world = chunk.registrations, chunk.customers, chunk.world
     person = registrations.person[record]
@@ -118,7 +132,11 @@ def _accounts(
     brought_by = np.where(
         referrer != NOBODY, registrations.first[referrer, WEB], NOBODY
     )  # known only where the referrer has an account here
-    how = np.where(brought_by != NOBODY, _WAYS.index("friend"), person % (len(_WAYS) - 1))
+    # by chance and lasting: the way of a person is that of their number, shuffled
+    ways = stream(world.settings.seed, "ways", chunk.number).integers(
+        0, len(_WAYS) - 1, len(customers.rate)
+    )
+    how = np.where(brought_by != NOBODY, _WAYS.index("friend"), ways[person])
     return pa.table(
         {
             "id": known["source_customer_id"],
@@ -143,7 +161,7 @@ def _accounts(
                 country=home["country"],
             ),
             "segment": _struct(income=people["income_band"], household=people["household"]),
-            "lead": pa.array(customers.is_prospect[person]),
+            "lead": pa.array(is_lead),
             "changed": iso_moment(changed, world.calendar),
         }
     )
@@ -207,10 +225,7 @@ def _reviews(chunk: Chunk) -> Content:
 
 def _mailings(chunk: Chunk) -> Content:
     contacts, world = chunk.contacts, chunk.world
-    record = chunk.registrations.record(
-        contacts.person, np.full(len(contacts.person), WEB), contacts.day
-    )
-    here = np.flatnonzero(~world.campaigns.is_phone[contacts.campaign] & (record != NOBODY))
+    here = np.flatnonzero(chunk.registrations.source[contacts.record] == WEB)
     random = stream(world.settings.seed, "mailings", chunk.number)
     day, is_sent = contacts.day[here], ~contacts.is_holdout[here]
     is_opened = is_sent & (random.random(len(here)) < 0.35)
@@ -221,7 +236,7 @@ def _mailings(chunk: Chunk) -> Content:
     table = pa.table(
         {
             "campaign": taken(world.campaigns.number, contacts.campaign[here]),
-            "buyer_no": taken(chunk.records["source_customer_id"], record[here]),
+            "buyer_no": taken(chunk.records["source_customer_id"], contacts.record[here]),
             "chosen_at": iso_moment(day, world.calendar),
             "group": taken(np.array(["HOLDOUT", "MAILED"]), is_sent.astype(np.int64)),
             "opened_at": iso_moment(opened, world.calendar),
@@ -233,11 +248,11 @@ def _mailings(chunk: Chunk) -> Content:
 
 
 def _redemptions(chunk: Chunk) -> Content:
-    """A coupon for each order that names a campaign with one."""
+    """A coupon for each order in which one took something off."""
     orders, lines, world = chunk.orders, chunk.lines, chunk.world
-    coupon = np.append(world.campaigns.coupon, 0.0)[orders.campaign] > 0
-    discount = np.bincount(lines.order, lines.discount_cents, len(orders.number)).astype(np.int64)
-    here = np.flatnonzero((orders.channel == WEB) & coupon & (discount > 0) & ~orders.is_cancelled)
+    amount = np.zeros(len(orders.number), np.int64)
+    np.add.at(amount, lines.order, lines.coupon_cents)
+    here = np.flatnonzero((orders.channel == WEB) & (amount > 0) & ~orders.is_cancelled)
     day = orders.day[here]
     table = pa.table(
         {
@@ -248,7 +263,7 @@ def _redemptions(chunk: Chunk) -> Content:
             "at": iso_moment(day + _REDEEMED_DAYS, world.calendar),
             "campaign": taken(world.campaigns.number, orders.campaign[here]),
             "order_no": order_numbers(chunk, here),
-            "amount": money(discount[here]),
+            "amount": money(amount[here]),
         }
     )
     return Content(SOURCE, "redemptions", CSV, table, night_of(day, world.calendar))
