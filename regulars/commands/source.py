@@ -156,8 +156,9 @@ def new(
         copied = shlex.join(shown(file) for file in elsewhere)
         target = escape(shlex.quote(shown(folder)))
         console.print(f"  mkdir -p {target} && cp {escape(copied)} {target}/", soft_wrap=True)
-    console.print(f"  {program()} source check {source}")
-    console.print(f"  {program()} refresh --source {source}")
+    again = escape(options.repeated(config, None))
+    console.print(f"  {program()} source check{again} {source}", soft_wrap=True)
+    console.print(f"  {program()} refresh{again} --source {source}", soft_wrap=True)
 
 
 @app.command("check")
@@ -202,7 +203,8 @@ def check(name: Name, config: options.Config = None, landing: options.Landing = 
     for refused in checked.refused_alone:
         console.print(Text(f"Warning: {visible(refused)}", style="yellow"), soft_wrap=True)
     console.print("It would load (judged as if nothing were loaded yet).\n\n[dim]What next[/dim]")
-    console.print(f"  {program()} refresh --source {name}")
+    again = escape(options.repeated(config, None))
+    console.print(f"  {program()} refresh{again} --source {name}", soft_wrap=True)
 
 
 def _name_after(file: Path) -> str:

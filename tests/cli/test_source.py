@@ -108,6 +108,12 @@ def test_check_says_what_would_load_and_what_not(run, shop, tmp_path):
     assert not (tmp_path / "warehouse").exists()
 
 
+def test_what_is_proposed_reads_the_same_settings(run, shop, tmp_path):
+    (tmp_path / "other.toml").write_text('landing = "landing"\n')
+    text = words(run("source", "check", "shop", "--config", "other.toml").stdout)
+    assert text.endswith("regulars refresh --config other.toml --source shop")
+
+
 def test_check_shows_the_value_at_fault_but_no_message_does(run, shop):
     (shop / "orders.csv").write_text(HEADER + "1,1,2026-01-02 10:00:00,c,p,Ann Lee,9.50\n")
     result = run("source", "check", "shop")
