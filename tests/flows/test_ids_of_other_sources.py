@@ -12,6 +12,9 @@ from flows.work_file import work_file
 from tests.conftest import Refresh
 from tests.published_rows import published_rows
 
+# Four refreshes; tests/generated_shop/test_refresh.py is the sample of them in `make test`.
+pytestmark = pytest.mark.slow
+
 HEAD_OFFICE = """
 source: head_office
 title: Head office, which sells nothing itself

@@ -6,14 +6,14 @@ import duckdb
 import pytest
 
 from flows.work_file import work_file
+from tests.published_rows import published_rows
 
 
 @pytest.fixture(scope="module")
 def refreshed(shop, refresh, tmp_path_factory):
-    """The history, then all nights in one: late, repeated, corrected, split, cancelled orders."""
+    """History and nights at once: late, repeated, corrected, split and cancelled orders."""
     folder = tmp_path_factory.mktemp("refreshed") / "shop"
     shutil.copytree(shop, folder)
-    refresh(folder / "landing", folder / "warehouse")
     for night in sorted((folder / "nights").iterdir()):
         shutil.copytree(night, folder / "landing", dirs_exist_ok=True)
     refresh(folder / "landing", folder / "warehouse")
@@ -165,3 +165,17 @@ def test_complaints_point_at_orders_that_exist(warehouse):
         """
     ).fetchone()
     assert complaints == known > 10
+
+
+@pytest.mark.slow
+def test_nights_one_by_one_equal_all_at_once(shop, refreshed, refresh, tmp_path):
+    """The nightly refresh driven by the generated nights, against one build of everything."""
+    folder = tmp_path / "shop"
+    shutil.copytree(shop, folder)
+    refresh(folder / "landing", folder / "warehouse")
+    for night in sorted((folder / "nights").iterdir()):
+        shutil.copytree(night, folder / "landing", dirs_exist_ok=True)
+        refresh(folder / "landing", folder / "warehouse")
+    found, expected = (published_rows(one / "warehouse") for one in (folder, refreshed))
+    assert found.keys() == expected.keys()
+    assert [table for table in expected if found[table] != expected[table]] == []
