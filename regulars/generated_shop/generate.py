@@ -32,6 +32,22 @@ from regulars.generated_shop.world import World, make_world
 
 Progress = Callable[[int, int], None]
 _AHEAD: Final = 2  # chunks that may wait to be written, beside those being made
+_SCALE_SETTINGS: Final = """\
+# Settings of the refresh for this generated shop; regulars.example.toml has them all.
+mappings = "sources"
+"""
+_SETTINGS: Final = (
+    _SCALE_SETTINGS
+    + """\
+reporting_currency = "CNY" # the marketplace sells in dollars
+
+# Thousands of titles, each in few baskets: bundles were planted between products.
+[mining]
+item_level = "product"
+minimum_support = 0.0005
+minimum_confidence = 0.1
+"""
+)
 _MALFORMED: Final = pa.schema([("file", pa.string()), ("line", pa.int64()), ("kind", pa.string())])
 
 
@@ -163,8 +179,4 @@ def _write_settings(settings: ShopSettings, folder: Path, is_scale_only: bool) -
         (sources / f"{name}.yml").write_text(text, "utf-8")
     if not is_scale_only:
         (folder / "truth" / "settings.json").write_text(settings.model_dump_json(indent=2), "utf-8")
-    (folder / "regulars.toml").write_text(
-        "# Settings of the refresh for this generated shop; see regulars.example.toml.\n"
-        'mappings = "sources"\n' + ("" if is_scale_only else 'reporting_currency = "CNY"\n'),
-        "utf-8",
-    )
+    (folder / "regulars.toml").write_text(_SCALE_SETTINGS if is_scale_only else _SETTINGS, "utf-8")
