@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.order_line_maker import make_order_lines
 from benchmarks.processes import in_own_process, peak_mebibytes, working_folder
+from benchmarks.tables import laid_out
 
 LINES_A_CUSTOMER = 13  # of three years, as the settings stand
 PROCESSES = os.cpu_count() or 1
@@ -102,14 +103,7 @@ def report(runs: dict[str, Made], customers: int) -> str:
                 f"{made.peak[1]:,}" if made.peak[1] else "",
             )
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = "\n".join(
-        "  ".join(
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
+    table = laid_out(rows)
     shop, tenth, peer = runs["the shop"], runs["a tenth"], runs["peer"]
     return (
         f"{customers:,} people over 3 years, {PROCESSES} processes\n\n{table}\n\n"

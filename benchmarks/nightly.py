@@ -17,6 +17,7 @@ import duckdb
 
 from benchmarks.order_line_maker import make_order_lines
 from benchmarks.processes import in_own_process, peak_mebibytes, working_folder
+from benchmarks.tables import laid_out
 
 SOURCE = "made"
 DAYS = 3 * 365
@@ -124,14 +125,7 @@ def report(refreshes: dict[str, Refresh], lines: int, held_back: int) -> str:
         rows.append((stage, *("" if value is None else f"{value:.1f}" for value in shown)))
     rows.append(("in all", *(f"{refreshes[name].seconds:.1f}" for name in names)))
     rows.append(("peak MiB", *(f"{refreshes[name].peak_mebibytes:,}" for name in names)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = "\n".join(
-        "  ".join(
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
+    table = laid_out(rows)
     return (
         f"{lines:,} order lines over {DAYS} days, {held_back:,} of them on the last; "
         f"{os.cpu_count()} cores, DuckDB {duckdb.__version__}; seconds\n\n{table}\n\n"

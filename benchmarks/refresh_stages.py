@@ -24,6 +24,7 @@ import duckdb
 
 from benchmarks.order_line_maker import make_order_lines
 from benchmarks.processes import in_own_process, peak_mebibytes, working_folder
+from benchmarks.tables import laid_out
 
 SOURCE = "made"
 STAGES = ("load", "core", "mine", "marts", "check", "publish")
@@ -230,14 +231,7 @@ def report(ours: Side, floor: Side, lines: int) -> str:
             lines,
         )
     )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = "\n".join(
-        "  ".join(
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
+    table = laid_out(rows)
     start_up = "\n".join(
         f"  {what:<28}{seconds:6.1f} s" for what, seconds in ours.start_up_seconds.items()
     )

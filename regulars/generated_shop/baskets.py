@@ -12,8 +12,8 @@ from regulars.generated_shop.purchases import CAMPAIGN, LIFE_EVENT_WINDOWS, Purc
 from regulars.generated_shop.randomness import chosen
 from regulars.generated_shop.world import World
 
-LINE_KINDS: Final = ("merchandise", "shipping", "gift_card", "points")
-MERCHANDISE, SHIPPING, GIFT_CARD, POINTS = range(4)
+LINE_KINDS: Final = ("merchandise", "shipping", "gift_card", "points", "other")
+MERCHANDISE, SHIPPING, GIFT_CARD, POINTS, OTHER = range(5)
 LINE_CAUSES: Final = ("taste", "bundle", "sequence", "decoy", "none")
 TASTE, BUNDLE, SEQUENCE, DECOY, NO_CAUSE = range(5)
 SHIPPING_CENTS: Final = 800
@@ -35,6 +35,7 @@ _SALE_DISCOUNTS: Final = (0.1, 0.25)
 _BUSINESS_DISCOUNT: Final = 0.12
 _GIFT_CARD_SHARE: Final = 0.008
 _GIFT_CARD_CENTS: Final = np.array([5_000, 10_000, 20_000, 50_000])
+_WRAPPED_SHARE, _WRAPPING_CENTS = 0.02, 300
 _POINTS_SHARE: Final = 0.06  # of orders of members of the loyalty scheme
 
 
@@ -286,18 +287,20 @@ def _with_other_kinds(
     customers: Customers,
     calendar: Calendar,
 ) -> Lines:
-    """Shipping of small web orders, gift cards, points of the loyalty scheme."""
+    """Shipping of small web orders, gift cards, points of the loyalty scheme, wrapping."""
     orders = len(purchases.person)
     worth = np.bincount(merchandise.order, merchandise.net_cents, orders)
     is_web = purchases.channel == WEB
     ships = np.flatnonzero(is_web & (worth < FREE_SHIPPING_FROM_CENTS))
     cards = np.flatnonzero(chosen(random, orders, _GIFT_CARD_SHARE))
+    wraps = np.flatnonzero(chosen(random, orders, _WRAPPED_SHARE))
     burns, points = _burnt_points(random, worth, purchases, customers, calendar)
     parts = [merchandise]
     for place, kind, cents in (
         (ships, SHIPPING, np.full(len(ships), SHIPPING_CENTS)),
         (cards, GIFT_CARD, random.choice(_GIFT_CARD_CENTS, len(cards))),
         (burns, POINTS, -points * POINT_CENTS),
+        (wraps, OTHER, np.full(len(wraps), _WRAPPING_CENTS)),
     ):
         parts.append(
             Lines(

@@ -12,6 +12,7 @@ from regulars.generated_shop.settings import ShopSettings
 
 BRANCHES: Final = ("beijing", "shanghai", "guangzhou")
 BRANCH_CITIES: Final = ("北京市", "上海市", "广州市")
+BRANCH_PROVINCES: Final = ("北京市", "上海市", "广东省")
 STORES_A_BRANCH: Final = 3
 _SALESPEOPLE_A_BRANCH: Final = 10
 _AGENTS: Final = 12

@@ -21,7 +21,7 @@ from regulars.generated_shop.customers import (
 )
 from regulars.generated_shop.layouts.marketplace import FREIGHT_CENTS
 from regulars.generated_shop.layouts.order_numbers import order_numbers
-from regulars.generated_shop.money import dollar_cents
+from regulars.generated_shop.money import dollar_cents, sales_tax_cents
 from regulars.generated_shop.nights import FORMS, Deliveries
 from regulars.generated_shop.purchases import CAUSES, FAILURES, were_active
 from regulars.generated_shop.registrations import SOURCES
@@ -216,6 +216,7 @@ def _orders(chunk: Chunk) -> pa.Table:
     is_merchandise = lines.kind == MERCHANDISE
     is_sale = orders.returned == NOBODY
     freight = np.where((orders.channel == MARKETPLACE) & is_sale, FREIGHT_CENTS, 0)
+    tax = sales_tax_cents(chunk)
     cost = lines.quantity * lines.cost_cents
     return pa.table(
         {
@@ -242,11 +243,11 @@ def _orders(chunk: Chunk) -> pa.Table:
                 ),
             ),
             "is_recovered": is_sale & purchases.is_recovered[orders.purchase],
-            "lines": np.bincount(lines.order, minlength=count) + (freight > 0),
+            "lines": np.bincount(lines.order, minlength=count) + (freight > 0) + (tax != 0),
             "merchandise_revenue": money(
                 _sums(lines.order, np.where(is_merchandise, net, 0), count)
             ),
-            "net_revenue": money(_sums(lines.order, net, count) + freight),
+            "net_revenue": money(_sums(lines.order, net, count) + freight + tax),
             "merchandise_cost": money(_sums(lines.order, np.where(is_merchandise, cost, 0), count)),
         }
     )

@@ -40,14 +40,14 @@ class Order:
     customer: str
     lines: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
     is_cancelled: bool = False
-    freight: Decimal = Decimal(0)
+    header: list[Decimal] = field(default_factory=list)
     file: str = ""
 
     def revenue(self, *, of_merchandise: bool = False) -> Decimal:
-        sums = [
+        amounts = [
             net for kind, net in self.lines.values() if not of_merchandise or kind in MERCHANDISE
         ]
-        return sum(sums, Decimal(0)) + (0 if of_merchandise else self.freight)
+        return sum(amounts + ([] if of_merchandise else self.header), Decimal(0))
 
 
 def files(shop: Path, source: str, pattern: str) -> list[Path]:
@@ -102,7 +102,8 @@ def orders_of(shop: Path, source: str) -> dict[str, Order]:
             place = record[position] if position else str(len(order.lines) + 1)
             order.lines[place] = (record[kind], net)
             order.is_cancelled = record.get("order-status") == "Canceled"
-            order.freight = Decimal(record.get("ship-price", "0"))
+            header = [Decimal(record.get(name, "0")) for name in ("ship-price", "sales-tax")]
+            order.header = [amount for amount in header if amount]
     return orders
 
 

@@ -14,7 +14,7 @@ from regulars.generated_shop.files import Content, Style
 from regulars.generated_shop.money import MARKETPLACE_CURRENCY, dollar_rates
 from regulars.generated_shop.nights import night_of
 from regulars.generated_shop.randomness import stream
-from regulars.generated_shop.staff import BRANCH_CITIES, BRANCHES, STORES_A_BRANCH
+from regulars.generated_shop.staff import BRANCH_CITIES, BRANCH_PROVINCES, BRANCHES, STORES_A_BRANCH
 from regulars.generated_shop.world import World
 
 SOURCE: Final = "head_office"
@@ -61,6 +61,7 @@ def _products(world: World) -> Content:
         ]
     )
     category = catalogue.category[product]
+    sizes = np.array(["pocket", "paperback", "hardback", "boxed set", "large print"])
     table = pa.table(
         {
             "sku": taken(catalogue.sku, product),
@@ -69,6 +70,7 @@ def _products(world: World) -> Content:
             "department": taken(np.array([one.department for one in CATEGORIES]), category),
             "category": taken(np.array([one.name for one in CATEGORIES]), category),
             "product type": taken(types, level),
+            "size": taken(sizes, catalogue.list_cents[product] % len(sizes)),
             "supplier": numbers("V", catalogue.supplier[product] + 1, 3),
             "list price": money(catalogue.prices(product, day)),
             "unit cost": money(catalogue.cost_cents[product]),
@@ -96,18 +98,24 @@ def _suppliers(world: World) -> Content:
 
 
 def _stores(world: World) -> Content:
-    branch = np.repeat(np.arange(len(BRANCHES)), STORES_A_BRANCH)
-    opened = world.settings.last_day - timedelta(days=4_000)
+    """The shops, and one that was closed before the data begins."""
+    branch = np.append(np.repeat(np.arange(len(BRANCHES)), STORES_A_BRANCH), 0)
+    opened = world.settings.last_day - timedelta(days=20_000)
+    closed = world.calendar.date(WARM_UP_DAYS) - timedelta(days=200)
+    is_closed = np.arange(len(branch)) == len(branch) - 1
     table = pa.table(
         {
-            "shop": store_numbers(),
+            "shop": np.append(store_numbers(), "S10"),
             "name": [
                 f"{BRANCHES[place].title()} {number % STORES_A_BRANCH + 1}"
-                for number, place in enumerate(branch.tolist())
-            ],
+                for number, place in enumerate(branch[:-1].tolist())
+            ]
+            + ["Beijing, the old shop"],
             "kind": ["bookshop"] * len(branch),
             "city": taken(np.array(BRANCH_CITIES), branch),
+            "province": taken(np.array(BRANCH_PROVINCES), branch),
             "opened": [opened + timedelta(days=91 * place) for place in range(len(branch))],
+            "closed": pa.array([closed] * len(branch), mask=~is_closed),
         }
     )
     return Content(SOURCE, "shops", CSV, table)

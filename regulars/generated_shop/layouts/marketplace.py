@@ -12,7 +12,7 @@ from regulars.generated_shop.columns import iso_moment, money, taken
 from regulars.generated_shop.customers import MARKETPLACE, NOBODY
 from regulars.generated_shop.files import Content, Style
 from regulars.generated_shop.layouts.order_numbers import order_numbers
-from regulars.generated_shop.money import dollar_cents
+from regulars.generated_shop.money import MARKETPLACE_CURRENCY, dollar_cents, sales_tax_cents
 from regulars.generated_shop.nights import DeliveredLines, night_of
 
 SOURCE: Final = "marketplace"
@@ -47,6 +47,8 @@ def _orders(chunk: Chunk, delivered: DeliveredLines) -> Content:
             "item-price": money(price),
             "promotion-discount": money(discount),
             "ship-price": money(np.where(is_refund, 0, FREIGHT_CENTS)),
+            "sales-tax": money(sales_tax_cents(chunk)[order]),
+            "currency": taken(np.array([MARKETPLACE_CURRENCY]), np.zeros(len(order), np.int64)),
             "refund-of": order_numbers(chunk, orders.returned[order]),
         }
     )

@@ -27,6 +27,7 @@ _ITEM_TYPES: Final = {
     "shipping": "FREIGHT",
     "gift_card": "GIFT_CARD",
     "points": "POINTS",
+    "other": "WRAPPING",
 }
 _WAYS: Final = ("search", "advertising", "social media", "friend")
 _MOVES_TOLD_SHARE: Final = 0.6
