@@ -74,7 +74,7 @@ def generate(
 
     [bold]Examples[/bold]
 
-      regulars generate --out shop --customers 2000
+      regulars generate --out shop
       regulars refresh --config shop/regulars.toml
       regulars generate --out shop --nightly 30   (a month of deliveries)
     """
@@ -121,12 +121,17 @@ def generate(
             )
         except OSError as error:
             fail(_why_not_written(out, error))
+        except KeyboardInterrupt:
+            Console(stderr=True, highlight=False).print(
+                f"Interrupted: what is in {shown(out)} is half a shop; remove it.", markup=False
+            )
+            raise typer.Exit(130) from None
     console.print(_summary(records))
     where = shown(out / "regulars.toml")
     console.print(
         f"\nNext: `{program()} refresh --config {where}` builds the warehouse of it.", markup=False
     )
-    if shop.nights:
+    if shop.nights and not scale_only:
         first = shop.last_day + timedelta(days=1)
         console.print(
             f"A night comes with `cp -r {shown(out)}/nights/{first}/. {shown(out)}/landing/` "

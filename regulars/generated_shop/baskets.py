@@ -6,9 +6,10 @@ from typing import Final
 import numpy as np
 
 from regulars.generated_shop.calendar import Calendar
+from regulars.generated_shop.campaigns import holds_for
 from regulars.generated_shop.catalogue import CATEGORIES, CATEGORY, TYPES_A_CATEGORY, Pairs
 from regulars.generated_shop.customers import LIFE_EVENTS, NOBODY, WEB, Customers, age_groups
-from regulars.generated_shop.purchases import CAMPAIGN, LIFE_EVENT_WINDOWS, Purchases
+from regulars.generated_shop.purchases import LIFE_EVENT_WINDOWS, Purchases
 from regulars.generated_shop.randomness import chosen
 from regulars.generated_shop.world import World
 
@@ -257,9 +258,8 @@ def _priced(
     share = np.maximum(share, _sale_discounts(random, day, calendar))
     stated = purchases.stated_campaign[order]
     coupons = np.append(world.campaigns.coupon, 0.0)
-    holds_for = np.append(world.campaigns.coupon_category, NOBODY)
-    has_coupon = (catalogue.category[product] == holds_for[stated]) & (coupons[stated] > share)
-    has_coupon &= purchases.cause[order] == CAMPAIGN
+    first = np.append(world.campaigns.coupon_category, NOBODY)[stated]
+    has_coupon = holds_for(catalogue.category[product], first) & (coupons[stated] > share)
     share = np.where(has_coupon, coupons[stated], share)
     discount = np.rint(quantity * price * share).astype(np.int64)
     return Lines(

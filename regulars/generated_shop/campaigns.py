@@ -1,6 +1,7 @@
 """The firm's campaigns: six a year, some of which add purchases and some of which add nothing."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,10 @@ from regulars.generated_shop.randomness import stream
 from regulars.generated_shop.settings import ShopSettings
 
 RESPONSE_DAYS: Final = 14
-_KINDS: Final = ("Spring reading", "Exam season", "Summer courses", "Back to school", "Double 11")
+COUPON_CATEGORIES: Final = 4
+_SEASONS: Final = (  # by two months
+    *("New year", "Spring reading", "Exam season", "Summer courses", "Back to school", "Double 11"),
+)
 _A_YEAR: Final = 6
 
 
@@ -26,7 +30,7 @@ class Campaigns:
         starts, ends: days of the calendar, both included.
         cost_cents: fixed cost, in fen; a contact costs `contact_cents` besides.
         coupon: share off that its coupon gives, 0 for none.
-        coupon_category: place of the category whose products it holds for.
+        coupon_category: place of the first of the COUPON_CATEGORIES that it holds for.
     """
 
     number: np.ndarray
@@ -42,6 +46,12 @@ class Campaigns:
     coupon_category: np.ndarray
 
 
+def holds_for(category: np.ndarray, first: np.ndarray | int) -> np.ndarray:
+    """Whether coupons that begin at a category hold for others; of none (negative) for nothing."""
+    within: np.ndarray = (category - first) % len(CATEGORIES) < COUPON_CATEGORIES
+    return within & (np.asarray(first) >= 0)
+
+
 def make_campaigns(settings: ShopSettings, calendar: Calendar) -> Campaigns:
     """Evenly over the years, their effects in turn as the settings state them."""
     random = stream(settings.seed, "campaigns")
@@ -52,7 +62,7 @@ def make_campaigns(settings: ShopSettings, calendar: Calendar) -> Campaigns:
     is_phone = np.arange(count) % 3 == 2
     return Campaigns(
         number=np.array([f"C{place + 1:03d}" for place in range(count)]),
-        name=np.array([f"{_KINDS[place % len(_KINDS)]} {place + 1}" for place in range(count)]),
+        name=np.array([_name(calendar.date(day)) for day in starts.tolist()]),
         effect=effects[np.arange(count) % len(effects)],
         reach=random.uniform(0.3, 0.7, count),
         is_phone=is_phone,
@@ -63,3 +73,7 @@ def make_campaigns(settings: ShopSettings, calendar: Calendar) -> Campaigns:
         coupon=np.where(np.arange(count) % 2 == 0, 0.1, 0.0),
         coupon_category=random.integers(0, len(CATEGORIES), count),
     )
+
+
+def _name(starts: date) -> str:
+    return f"{_SEASONS[(starts.month - 1) // 2]} {starts.year}, from {starts.day}/{starts.month}"

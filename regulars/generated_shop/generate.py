@@ -1,5 +1,6 @@
 """Write a generated shop: landing files, their mappings, settings, and the truth beside them."""
 
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -119,7 +120,9 @@ def _in_order(
 
 
 def _one_thread() -> None:
+    """A worker has one of Arrow's threads, and is deaf to Ctrl-C, which is its parent's to hear."""
     pa.set_cpu_count(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @lru_cache(maxsize=1)

@@ -103,17 +103,15 @@ def make_staff(settings: ShopSettings, calendar: Calendar) -> Staff:
 
 
 def _names(random: np.random.Generator, count: int) -> np.ndarray:
+    """A surname and one or two characters, both of women's names or both of men's."""
     surnames = [one.character for one in SURNAMES[:20]]
-    given = [one.character for one in GIVEN_NAME_CHARACTERS[:40]]
-    return np.array(
-        [
-            surnames[place % len(surnames)] + given[first] + (given[second] if two else "")
-            for place, first, second, two in zip(
-                random.permutation(count),
-                random.integers(0, len(given), count),
-                random.integers(0, len(given), count),
-                random.random(count) < 0.7,
-                strict=True,
-            )
-        ]
+    pools = (
+        [one.character for one in GIVEN_NAME_CHARACTERS if one.male_weight > one.female_weight],
+        [one.character for one in GIVEN_NAME_CHARACTERS if one.female_weight > one.male_weight],
     )
+    names = []
+    for place in random.permutation(count).tolist():
+        pool = pools[int(random.integers(0, 2))]
+        given = random.choice(pool[:40], 1 + int(random.random() < 0.7), replace=False)
+        names.append(surnames[place % len(surnames)] + "".join(given.tolist()))
+    return np.array(names)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from regulars.generated_shop.calendar import WARM_UP_DAYS
+from regulars.generated_shop.campaigns import holds_for
 from regulars.generated_shop.catalogue import CATEGORIES, TYPES_A_CATEGORY
 from regulars.generated_shop.columns import dates, iso_moment, money, numbers, taken
 from regulars.generated_shop.files import Content, Style
@@ -100,8 +101,8 @@ def _suppliers(world: World) -> Content:
 def _stores(world: World) -> Content:
     """The shops, and one that was closed before the data begins."""
     branch = np.append(np.repeat(np.arange(len(BRANCHES)), STORES_A_BRANCH), 0)
-    opened = world.settings.last_day - timedelta(days=20_000)
-    closed = world.calendar.date(WARM_UP_DAYS) - timedelta(days=200)
+    begins = world.calendar.date(WARM_UP_DAYS)
+    opened, closed = begins - timedelta(days=3_000), begins - timedelta(days=200)
     is_closed = np.arange(len(branch)) == len(branch) - 1
     table = pa.table(
         {
@@ -165,11 +166,11 @@ def _campaigns(world: World) -> Content:
 
 
 def _coupons(world: World) -> Content:
-    """Each coupon holds for the products of one category."""
+    """Each coupon holds for the products of some categories."""
     campaigns, catalogue = world.campaigns, world.catalogue
     campaign, product = [], []
     for place in np.flatnonzero(campaigns.coupon > 0).tolist():
-        pool = np.flatnonzero(catalogue.category == campaigns.coupon_category[place])
+        pool = np.flatnonzero(holds_for(catalogue.category, int(campaigns.coupon_category[place])))
         campaign.append(np.full(len(pool), place))
         product.append(pool)
     places = np.concatenate(campaign)
