@@ -5,13 +5,12 @@ from typing import Final
 
 import numpy as np
 
-from regulars.generated_shop.baskets import MERCHANDISE, POINT_CENTS, POINTS, Lines, points_earned
+from regulars.generated_shop.baskets import MERCHANDISE, POINT_CENTS, POINTS, points_earned
 from regulars.generated_shop.calendar import WARM_UP_DAYS
-from regulars.generated_shop.customers import BONDS, NOBODY, Customers
-from regulars.generated_shop.orders import Orders
-from regulars.generated_shop.purchases import Purchases
+from regulars.generated_shop.customers import BONDS, NOBODY
+from regulars.generated_shop.orders import Trade
 from regulars.generated_shop.randomness import chosen
-from regulars.generated_shop.registrations import LOYALTY, Registrations
+from regulars.generated_shop.registrations import LOYALTY
 from regulars.generated_shop.world import World
 
 KINDS: Final = ("earn", "burn", "lapse", "adjust")
@@ -41,16 +40,9 @@ class Entries:
     order: np.ndarray
 
 
-def make_entries(
-    random: np.random.Generator,
-    orders: Orders,
-    lines: Lines,
-    purchases: Purchases,
-    customers: Customers,
-    registrations: Registrations,
-    world: World,
-) -> Entries:
+def make_entries(random: np.random.Generator, trade: Trade) -> Entries:
     """Points earned and burnt with orders, points that lapse, and the other bonds."""
+    _, lines, purchases, customers, registrations, world = trade
     member = registrations.first[:, LOYALTY]
     sales = len(purchases.person)
     is_sale = lines.order < sales

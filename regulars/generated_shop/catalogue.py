@@ -1,5 +1,6 @@
 """What the shop sells: products, suppliers, prices that move, and what goes with what."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -251,6 +252,29 @@ def _open_categories(
     return [place for place in random.permutation(len(CATEGORIES)).tolist() if free[place] >= 4]
 
 
+def _planted(
+    strengths: tuple[float, ...], used: set[int], draw: Callable[[int], tuple[int, int]]
+) -> Pairs:
+    """A pair for each strength; what is drawn is used."""
+    pairs = []
+    for number in range(len(strengths)):
+        pairs.append(draw(number))
+        used |= set(pairs[-1])
+    first, second = np.array(pairs, np.int64).reshape(-1, 2).T
+    return Pairs(first, second, np.array(strengths))
+
+
+def _across_categories(
+    random: np.random.Generator, category: np.ndarray, weights: np.ndarray, used: set[int]
+) -> tuple[int, int]:
+    """Two popular products of two categories."""
+    first, second = (
+        int(random.choice(_popular(category, weights, of, used)))
+        for of in _open_categories(random, category, weights, used)[:2]
+    )
+    return first, second
+
+
 def _bundles(
     random: np.random.Generator,
     category: np.ndarray,
@@ -259,16 +283,7 @@ def _bundles(
     used: set[int],
 ) -> Pairs:
     """Pairs across categories; no product is in two of them."""
-    firsts: list[int] = []
-    seconds: list[int] = []
-    for _ in strengths:
-        of_first, of_second = _open_categories(random, category, weights, used)[:2]
-        first = int(random.choice(_popular(category, weights, of_first, used)))
-        second = int(random.choice(_popular(category, weights, of_second, used)))
-        used |= {first, second}
-        firsts.append(first)
-        seconds.append(second)
-    return _pairs(firsts, seconds, strengths)
+    return _planted(strengths, used, lambda _: _across_categories(random, category, weights, used))
 
 
 def _sequences(
@@ -280,26 +295,18 @@ def _sequences(
     used: set[int],
 ) -> Pairs:
     """Each second one leads to a dearer product of the same category, the others elsewhere."""
-    firsts: list[int] = []
-    seconds: list[int] = []
-    for number, _ in enumerate(strengths):
-        of_first, of_second = _open_categories(random, category, weights, used)[:2]
-        if number % 2:
-            # the cheaper of two of the category, the first of them popular
-            pool = _popular(category, weights, of_first, used, share=1.0)
-            pair = np.append(pool[0], random.choice(pool[1:]))
-            first, second = pair[np.argsort(list_cents[pair], kind="stable")].tolist()
-        else:
-            first = int(random.choice(_popular(category, weights, of_first, used)))
-            second = int(random.choice(_popular(category, weights, of_second, used)))
-        used |= {first, second}
-        firsts.append(first)
-        seconds.append(second)
-    return _pairs(firsts, seconds, strengths)
 
+    def onward(number: int) -> tuple[int, int]:
+        if number % 2 == 0:
+            return _across_categories(random, category, weights, used)
+        # the cheaper of two of a category, one of them its most popular
+        within = _open_categories(random, category, weights, used)[0]
+        pool = _popular(category, weights, within, used, share=1.0)
+        pair = np.append(pool[0], random.choice(pool[1:]))
+        cheaper, dearer = pair[np.argsort(list_cents[pair], kind="stable")].tolist()
+        return cheaper, dearer
 
-def _pairs(firsts: list[int], seconds: list[int], strengths: tuple[float, ...]) -> Pairs:
-    return Pairs(np.array(firsts, np.int64), np.array(seconds, np.int64), np.array(strengths))
+    return _planted(strengths, used, onward)
 
 
 def _skus(random: np.random.Generator, category: np.ndarray) -> np.ndarray:

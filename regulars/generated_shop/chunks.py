@@ -10,7 +10,7 @@ from regulars.generated_shop.bonds import Entries, make_entries
 from regulars.generated_shop.calendar import WARM_UP_DAYS
 from regulars.generated_shop.callers import with_callers
 from regulars.generated_shop.customers import Customers, make_customers
-from regulars.generated_shop.orders import Orders, make_orders
+from regulars.generated_shop.orders import Orders, Trade, make_orders
 from regulars.generated_shop.people import make_people
 from regulars.generated_shop.purchases import Contacts, Purchases, make_contacts, make_purchases
 from regulars.generated_shop.randomness import stream
@@ -21,6 +21,7 @@ from regulars.generated_shop.visits import Visits, make_visits
 from regulars.generated_shop.world import World
 
 PEOPLE_A_CHUNK: Final = 10_000
+EVENTS_A_CHUNK: Final = 100_000_000  # numbers that each chunk has for events of a kind
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def make_chunk(world: World, number: int, count: int) -> Chunk:
         appearances(registrations, world, buyers.records.num_rows),
         world.settings.corruption,
     )
-    facts = (orders, lines, buyers.purchases, buyers.customers, registrations, world)
+    trade = Trade(orders, lines, buyers.purchases, buyers.customers, registrations, world)
     return Chunk(
         number,
         world,
@@ -84,9 +85,9 @@ def make_chunk(world: World, number: int, count: int) -> Chunk:
         pa.concat_tables([buyers.records, callers], promote_options="permissive"),
         orders,
         lines,
-        make_interactions(stream(seed, "interactions", number), *facts),
-        make_visits(stream(seed, "visits", number), *facts),
-        make_entries(stream(seed, "bonds", number), *facts),
+        make_interactions(stream(seed, "interactions", number), trade),
+        make_visits(stream(seed, "visits", number), trade),
+        make_entries(stream(seed, "bonds", number), trade),
     )
 
 

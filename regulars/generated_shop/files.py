@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Final, Literal
+from typing import Final, Literal
 
 import duckdb
 import numpy as np
@@ -120,46 +120,50 @@ class Files:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._open: dict[str, BinaryIO | pa.parquet.ParquetWriter] = {}
-        self._lines: dict[str, int] = {}
-        self._headed: set[str] = set()
+        self._parquet: dict[str, pa.parquet.ParquetWriter] = {}
+        self.records: dict[str, int] = {}  # by path; a header is none
         self.malformed: list[tuple[str, int, str]] = []
 
     def append(self, block: Block) -> None:
         """Write a block behind those of its file; broken records are noted with their line."""
-        path = self._folder / block.path
-        file = self._open.get(block.path)
-        is_new = block.path not in self._lines
-        path.parent.mkdir(parents=True, exist_ok=True)
+        before = self.records.get(block.path, 0)
         if block.style.kind == "parquet":
-            table = pa.ipc.open_stream(block.data).read_all()
-            if not isinstance(file, pa.parquet.ParquetWriter):
-                file = pa.parquet.ParquetWriter(path, table.schema, compression="zstd")
-                self._open[block.path] = file
-            file.write_table(table)
-            self._lines[block.path] = self._lines.get(block.path, 0) + block.records
-            return
-        # Text files are opened for each block: the nights' are more than may be open at once.
-        with path.open("wb" if is_new else "ab") as text:
-            if is_new:
-                text.write(block.header)
-            text.write(block.data)
-        if is_new and block.style.kind == "csv":
-            self._headed.add(block.path)
-            self._lines[block.path] = 1
-        before = self._lines.get(block.path, 0)
-        self.malformed += [(block.path, before + line + 1, kind) for line, kind in block.malformed]
-        self._lines[block.path] = before + block.records
-
-    @property
-    def records(self) -> dict[str, int]:
-        """Records written so far, by path; a header is none."""
-        return {path: lines - (path in self._headed) for path, lines in self._lines.items()}
+            self._append_parquet(block)
+        else:
+            self._append_text(block)
+            header_lines = 1 if block.style.kind == "csv" else 0
+            self.malformed += [
+                (block.path, header_lines + before + line + 1, kind)
+                for line, kind in block.malformed
+            ]
+        self.records[block.path] = before + block.records
 
     def close(self) -> None:
         """Finish the Parquet files."""
-        for file in self._open.values():
+        for file in self._parquet.values():
             file.close()
+
+    def _append_parquet(self, block: Block) -> None:
+        table = pa.ipc.open_stream(block.data).read_all()
+        if block.path not in self._parquet:
+            path = self._path(block)
+            self._parquet[block.path] = pa.parquet.ParquetWriter(
+                path, table.schema, compression="zstd"
+            )
+        self._parquet[block.path].write_table(table)
+
+    def _append_text(self, block: Block) -> None:
+        """Open the file for this block alone: the nights' are more than may be open at once."""
+        is_new = block.path not in self.records
+        with self._path(block).open("wb" if is_new else "ab") as text:
+            if is_new:
+                text.write(block.header)
+            text.write(block.data)
+
+    def _path(self, block: Block) -> Path:
+        path = self._folder / block.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
 
 def _as_stream(table: pa.Table) -> bytes:

@@ -1,7 +1,7 @@
 """The orders as the systems write them: numbers, staff, cancellations, and returns months later."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -47,6 +47,17 @@ class Orders:
     employee: np.ndarray
     campaign: np.ndarray
     is_cancelled: np.ndarray
+
+
+class Trade(NamedTuple):
+    """What a chunk's people bought, and under which records: all else is drawn from it."""
+
+    orders: Orders
+    lines: Lines
+    purchases: Purchases
+    customers: Customers
+    registrations: Registrations
+    world: World
 
 
 def make_orders(

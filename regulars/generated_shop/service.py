@@ -8,7 +8,7 @@ import numpy as np
 from regulars.generated_shop.baskets import Lines
 from regulars.generated_shop.calendar import WARM_UP_DAYS
 from regulars.generated_shop.customers import FIRST_BRANCH, NOBODY, WEB, Customers
-from regulars.generated_shop.orders import Orders
+from regulars.generated_shop.orders import Orders, Trade
 from regulars.generated_shop.purchases import Purchases
 from regulars.generated_shop.randomness import chosen, drawn
 from regulars.generated_shop.registrations import CALL_CENTRE, Registrations
@@ -56,16 +56,9 @@ class Interactions:
     compensation_cents: np.ndarray
 
 
-def make_interactions(
-    random: np.random.Generator,
-    orders: Orders,
-    lines: Lines,
-    purchases: Purchases,
-    customers: Customers,
-    registrations: Registrations,
-    world: World,
-) -> Interactions:
+def make_interactions(random: np.random.Generator, trade: Trade) -> Interactions:
     """All contacts of a chunk within the data."""
+    orders, lines, purchases, customers, registrations, world = trade
     parts = [
         _complaints(random, lines, purchases, registrations),
         _questions(random, purchases, customers, registrations, world),

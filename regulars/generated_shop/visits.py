@@ -5,14 +5,11 @@ from typing import Final
 
 import numpy as np
 
-from regulars.generated_shop.baskets import MERCHANDISE, Lines
+from regulars.generated_shop.baskets import MERCHANDISE
 from regulars.generated_shop.calendar import WARM_UP_DAYS
-from regulars.generated_shop.customers import NOBODY, WEB, Customers
-from regulars.generated_shop.orders import Orders
-from regulars.generated_shop.purchases import Purchases
+from regulars.generated_shop.customers import NOBODY, WEB
+from regulars.generated_shop.orders import Trade
 from regulars.generated_shop.randomness import chosen
-from regulars.generated_shop.registrations import Registrations
-from regulars.generated_shop.world import World
 
 KINDS: Final = ("view", "favourite", "cart")
 _BEFORE_A_LINE: Final = (0.8, 0.15, 0.5)  # chance of each kind for what is bought later
@@ -37,16 +34,9 @@ class Visits:
     product: np.ndarray
 
 
-def make_visits(
-    random: np.random.Generator,
-    orders: Orders,
-    lines: Lines,
-    purchases: Purchases,
-    customers: Customers,
-    registrations: Registrations,
-    world: World,
-) -> Visits:
+def make_visits(random: np.random.Generator, trade: Trade) -> Visits:
     """Views, favourites and carts before web orders, and views of people who only look."""
+    orders, lines, purchases, customers, registrations, world = trade
     is_bought = (lines.kind == MERCHANDISE) & (lines.order < len(purchases.person))
     is_bought &= orders.channel[lines.order] == WEB
     bought = np.flatnonzero(is_bought)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from regulars.generated_shop.calendar import WARM_UP_DAYS
-from regulars.generated_shop.chunks import Chunk
+from regulars.generated_shop.chunks import EVENTS_A_CHUNK, Chunk
 from regulars.generated_shop.columns import dates, money, numbers, taken, wall_clock
 from regulars.generated_shop.customers import CHANNELS, FIRST_BRANCH, NOBODY, WEB
 from regulars.generated_shop.files import Content, Style
@@ -18,7 +18,6 @@ from regulars.generated_shop.nights import DeliveredLines, night_of
 from regulars.generated_shop.randomness import stream
 from regulars.generated_shop.service import KINDS as INTERACTION_KINDS
 
-EVENTS_A_CHUNK: Final = 100_000_000
 _GIFTS_A_YEAR: Final = 0.1
 _GIFT_CENTS: Final = (2_000, 30_000)
 

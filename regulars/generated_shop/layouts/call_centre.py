@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from regulars.generated_shop.chunks import Chunk
+from regulars.generated_shop.chunks import EVENTS_A_CHUNK, Chunk
 from regulars.generated_shop.columns import iso_moment, money, numbers, taken
 from regulars.generated_shop.customers import CHANNELS, NOBODY
 from regulars.generated_shop.files import Content, Style
@@ -19,7 +19,6 @@ from regulars.generated_shop.service import KINDS
 SOURCE: Final = "call_centre"
 JSON: Final = Style("json", "jsonl", has_malformed=True)
 SYSTEMS: Final = {"web_shop": "WEB", "marketplace": "MKT"}
-EVENTS_A_CHUNK: Final = 100_000_000
 
 
 def contents(chunk: Chunk) -> Iterator[Content]:

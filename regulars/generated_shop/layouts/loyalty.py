@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from regulars.generated_shop.bonds import KINDS
-from regulars.generated_shop.chunks import Chunk
+from regulars.generated_shop.chunks import EVENTS_A_CHUNK, Chunk
 from regulars.generated_shop.columns import iso_moment, numbers, taken
 from regulars.generated_shop.customers import BONDS, CHANNELS, NOBODY
 from regulars.generated_shop.files import Content, Style
@@ -26,7 +26,6 @@ CHANNEL_WORDS: Final = {
     "branch_shanghai": "sh",
     "branch_guangzhou": "gz",
 }
-EVENTS_A_CHUNK: Final = 100_000_000
 _OCCASION_SHARE: Final = 0.6
 _LUNAR_SHARE: Final = 0.25
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from regulars.generated_shop.baskets import LINE_KINDS
-from regulars.generated_shop.chunks import Chunk
+from regulars.generated_shop.chunks import EVENTS_A_CHUNK, Chunk
 from regulars.generated_shop.columns import iso_moment, moment, money, numbers, taken
 from regulars.generated_shop.customers import NOBODY, WEB
 from regulars.generated_shop.files import PARQUET, Content, Style
@@ -21,7 +21,6 @@ from regulars.generated_shop.visits import KINDS as VISIT_KINDS
 SOURCE: Final = "web_shop"
 JSON: Final = Style("json", "jsonl", has_malformed=True)
 CSV: Final = Style()
-EVENTS_A_CHUNK: Final = 100_000_000
 _ITEM_TYPES: Final = {
     "merchandise": "ITEM",
     "shipping": "FREIGHT",
