@@ -45,6 +45,7 @@ def frequent_column_sets(
     minimum_count: int,
     maximum_size: int = NO_LIMIT,
     maximum_sets: int = NO_LIMIT,
+    apart: NDArray[np.int32] | None = None,
 ) -> ColumnSets | None:
     """Find every set of columns that at least `minimum_count` rows hold.
 
@@ -55,10 +56,14 @@ def frequent_column_sets(
         minimum_count: at least 1.
         maximum_size: columns of a set at most, at least 1.
         maximum_sets: the search is given up where there are more.
+        apart: pairs of columns that are never in one set, both ways round, in the order of their
+            first: a matrix of two columns.
 
     Returns:
         The sets, in an order that depends on nothing but the arguments; None where it was given up.
     """
+    if apart is None:
+        apart = np.empty((0, 2), np.int32)
     found = _search(
         np.ascontiguousarray(indptr, dtype=np.int64),
         np.ascontiguousarray(indices, dtype=np.int32),
@@ -66,8 +71,115 @@ def frequent_column_sets(
         minimum_count,
         maximum_size,
         maximum_sets,
+        np.searchsorted(apart[:, 0], np.arange(column_count + 1)),
+        np.ascontiguousarray(apart[:, 1], dtype=np.int32),
     )
     return None if len(found[1]) > maximum_sets else ColumnSets(*found)
+
+
+def count_column_sets(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    column_count: int,
+    columns: NDArray[np.int32],
+    ends: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Count the rows that hold all columns of each given set.
+
+    Args:
+        indptr: for each row where its columns begin in `indices`, and at last where all end.
+        indices: the columns of all rows, each once in a row, in any order.
+        column_count: columns in all.
+        columns: the columns of all sets, one set after another; -1 for one that no row has.
+        ends: for each set where its columns end in `columns`.
+
+    Returns:
+        One number for each set; 0 for the empty set.
+    """
+    counts: NDArray[np.int64] = _count_sets(
+        np.ascontiguousarray(indptr, dtype=np.int64),
+        np.ascontiguousarray(indices, dtype=np.int32),
+        column_count,
+        np.ascontiguousarray(columns, dtype=np.int32),
+        np.ascontiguousarray(ends, dtype=np.int64),
+    )
+    return counts
+
+
+@njit(cache=True)
+def _count_sets(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    column_count: int,
+    columns: NDArray[np.int32],
+    ends: NDArray[np.int64],
+) -> Any:
+    """Intersect the columns' lists of rows, the rarest first, each searched by doubling steps."""
+    is_wanted = np.zeros(column_count, np.bool_)
+    for column in columns:
+        if column >= 0:
+            is_wanted[column] = True
+    lists = np.zeros(column_count + 1, np.int64)
+    for column in indices:
+        if is_wanted[column]:
+            lists[column + 1] += 1
+    for column in range(column_count):
+        lists[column + 1] += lists[column]
+    rows = np.empty(lists[column_count], np.int32)
+    filled = lists[:column_count].copy()
+    for row in range(len(indptr) - 1):
+        for position in range(indptr[row], indptr[row + 1]):
+            column = indices[position]
+            if is_wanted[column]:
+                rows[filled[column]] = row
+                filled[column] += 1
+
+    counts = np.zeros(len(ends), np.int64)
+    longest = 0
+    for column in range(column_count):
+        longest = max(longest, lists[column + 1] - lists[column])
+    common = np.empty(longest, np.int32)
+    begin = np.int64(0)
+    for place in range(len(ends)):
+        chosen = np.unique(columns[begin : ends[place]])
+        begin = ends[place]
+        if len(chosen) == 0 or chosen[0] < 0:
+            continue
+        chosen = chosen[np.argsort(lists[chosen + 1] - lists[chosen])]
+        size = lists[chosen[0] + 1] - lists[chosen[0]]
+        common[:size] = rows[lists[chosen[0]] : lists[chosen[0] + 1]]
+        for column in chosen[1:]:
+            size = _intersect(common, size, rows[lists[column] : lists[column + 1]])
+        counts[place] = size
+    return counts
+
+
+@njit(cache=True)
+def _intersect(common: NDArray[np.int32], size: int, others: NDArray[np.int32]) -> int:
+    """Keep of the first `size` of `common` those that `others` have; both ascend."""
+    kept = 0
+    low = 0
+    for place in range(size):
+        row = common[place]
+        step = 1
+        high = low
+        while high < len(others) and others[high] < row:
+            low = high + 1
+            high += step
+            step *= 2
+        high = min(high, len(others))
+        while low < high:
+            middle = (low + high) // 2
+            if others[middle] < row:
+                low = middle + 1
+            else:
+                high = middle
+        if low == len(others):
+            break
+        if others[low] == row:
+            common[kept] = row
+            kept += 1
+    return kept
 
 
 @njit(cache=True)
@@ -78,6 +190,8 @@ def _search(
     minimum_count: int,
     maximum_size: int,
     maximum_sets: int,
+    apart_begins: NDArray[np.int64],
+    apart_from: NDArray[np.int32],
 ) -> Any:
     """Walk the tree of sets with a stack of levels, one for each column of the set extended.
 
@@ -122,6 +236,7 @@ def _search(
     stem = np.empty(column_count + 1, np.int32)  # the set that a level extends
     next_place = np.empty(column_count + 1, np.int64)  # of each level the next to extend
     next_place[0] = place_count - 1
+    is_apart = np.zeros(column_count, np.bool_)
     depth = 0
     for place in range(place_count):
         found, ends, row_counts = _make_room(found, ends, row_counts, found_size + 1, set_count)
@@ -152,6 +267,13 @@ def _search(
             begin = begins[occurrence]
             for position in range(begin, begin + lengths[occurrence]):
                 together[rows[position]] += 1
+        column = columns[place]
+        if apart_begins[column] < apart_begins[column + 1]:
+            is_apart[apart_from[apart_begins[column] : apart_begins[column + 1]]] = True
+            for other in range(place):
+                if is_apart[columns[other]]:
+                    together[other] = 0
+            is_apart[apart_from[apart_begins[column] : apart_begins[column + 1]]] = False
         new_place = np.full(place, -1, np.int32)
         new_count = 0
         for other in range(place):

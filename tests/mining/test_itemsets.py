@@ -44,10 +44,10 @@ def test_a_minimum_count_above_every_basket_finds_nothing():
 
 
 def test_one_basket():
-    assert found({"a": {"tea", "milk"}}, 1, 1).to_pylist() == [
-        {"items": ["milk"], "basket_count": 1},
-        {"items": ["tea"], "basket_count": 1},
-        {"items": ["milk", "tea"], "basket_count": 1},
+    assert [list(row.values()) for row in found({"a": {"tea", "milk"}}, 1, 1).to_pylist()] == [
+        [["milk"], [0], [], 1],
+        [["tea"], [1], [], 1],
+        [["milk", "tea"], [0, 1], [1, 0], 1],
     ]
 
 
