@@ -3,7 +3,9 @@
 FP-growth: Han, Pei, Yin (2000), Mining Frequent Patterns without Candidate Generation, by mlxtend.
 """
 
-from typing import Final, Literal
+import os
+from decimal import ROUND_CEILING, Context, Decimal
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,11 @@ from mining.occurrence_lists import NO_LIMIT, ColumnSets, count_column_sets, fre
 Engine = Literal["occurrence_lists", "mlxtend"]
 Kind = Literal["all", "closed", "maximal"]
 
+# Of each size from 1: a matrix of one row of ascending columns for each set, and the sets' counts.
+SetsBySize: TypeAlias = list[tuple[NDArray[np.int32], NDArray[np.int64]]]
+
+BYTES_OF_AN_ITEM: Final = 64  # of a set, while the result is laid out
+
 ITEMSETS_SCHEMA: Final = pa.schema(
     [
         ("items", pa.list_(pa.string())),
@@ -29,7 +36,15 @@ ITEMSETS_SCHEMA: Final = pa.schema(
 
 
 class TooManyItemsetsError(ValueError):
-    """More itemsets are frequent than anybody could read: the minimum is too low."""
+    """More itemsets are frequent than were wanted, or than memory holds: the minimum is too low.
+
+    Attributes:
+        fitting_count: the lowest minimum count with which there are not too many.
+    """
+
+    def __init__(self, message: str, fitting_count: int) -> None:
+        super().__init__(message)
+        self.fitting_count = fitting_count
 
 
 def frequent_itemsets(
@@ -74,25 +89,28 @@ def frequent_itemsets(
         raise ValueError(f"minimum_count must be at least 1, got {minimum_count}")
     if maximum_items is not None and maximum_items < 1:
         raise ValueError(f"maximum_items must be at least 1, got {maximum_items}")
-    limit = NO_LIMIT if maximum_itemsets is None else maximum_itemsets
     apart = _columns_apart(never_together, baskets.items)
-    found: ColumnSets | None
+    limit = NO_LIMIT if maximum_itemsets is None else maximum_itemsets
     if engine == "mlxtend":
         found = _by_mlxtend(baskets, minimum_count, maximum_items, apart)
+        counts = np.concatenate([counts for _, counts in found] or [np.empty(0, np.int64)])
+        if len(counts) > limit:
+            fitting_count = int(np.sort(counts)[len(counts) - limit - 1]) + 1
+            raise _too_many(maximum_itemsets, minimum_count, fitting_count, baskets.basket_count)
     else:
-        found = frequent_column_sets(
+        searched = frequent_column_sets(
             baskets.contents.indptr,
             baskets.contents.indices,
             len(baskets.items),
             minimum_count,
-            maximum_items or NO_LIMIT,
-            limit,
-            apart,
+            maximum_size=maximum_items or NO_LIMIT,
+            maximum_sets=limit,
+            maximum_cells=_items_that_fit(),
+            apart=apart,
         )
-    if found is None or len(found.ends) > limit:
-        raise TooManyItemsetsError(
-            f"more than {limit:,} sets of items stand in {minimum_count:,} baskets or more"
-        )
+        if isinstance(searched, int):
+            raise _too_many(maximum_itemsets, minimum_count, searched, baskets.basket_count)
+        found = _by_size(searched)
     return _table(found, baskets.items, kind)
 
 
@@ -142,78 +160,119 @@ def _columns_apart(never_together: pa.Table | None, items: list[str]) -> NDArray
     return np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0)
 
 
-def _table(found: ColumnSets, items: list[str], kind: Kind) -> pa.Table:
-    """Lay out the sets in their order, with their parents.
+def _items_that_fit() -> int:
+    """Items of all sets together that half of the machine's memory holds."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2 // BYTES_OF_AN_ITEM
+
+
+def _too_many(
+    maximum_itemsets: int | None, minimum_count: int, fitting_count: int, basket_count: int
+) -> TooManyItemsetsError:
+    """The error that says what would fit."""
+    wanted = "" if maximum_itemsets is None else f" than {maximum_itemsets:,}, or"
+    # rounded up: a support below would not fit
+    support = Context(prec=3, rounding=ROUND_CEILING).divide(Decimal(fitting_count), basket_count)
+    return TooManyItemsetsError(
+        f"more sets of items{wanted} than memory holds stand in {minimum_count:,} baskets or more:"
+        f" a minimum count of {fitting_count:,} would fit, a support of {support:f}",
+        fitting_count,
+    )
+
+
+def _by_size(found: ColumnSets) -> SetsBySize:
+    """Gather each set's columns from the sets that it extends."""
+    matrices = []
+    for size in range(1, int(found.sizes.max(initial=0)) + 1):
+        chosen = at = np.flatnonzero(found.sizes == size)
+        columns = np.empty((len(chosen), size), np.int32)
+        for place in range(size):
+            columns[:, place] = found.columns[at]
+            at = found.parents[at]
+        columns.sort(axis=1)
+        matrices.append((columns, found.row_counts[chosen].astype(np.int64)))
+    return matrices
+
+
+def _table(found: SetsBySize, items: list[str], kind: Kind) -> pa.Table:
+    """Lay out the sets in their order, with their parents."""
+    texts = pa.array(items, pa.string())
+    ordered = []
+    for columns, counts in found:
+        order = _order(columns, len(items))
+        ordered.append((columns[order], counts[order]))
+    parents_of = _parents([columns for columns, _ in ordered], len(items))
+    tables = [ITEMSETS_SCHEMA.empty_table()]
+    first = 0  # the row where the sets of one item less begin
+    for index, (columns, counts) in enumerate(ordered):
+        if kind == "all":
+            # a list array holds 2^31 values at most
+            step = max(1, NO_LIMIT // columns.shape[1])
+            for begin in range(0, len(columns), step):
+                part = slice(begin, begin + step)
+                parents = pa.array((parents_of[index][part] + first).reshape(-1))
+                tables.append(_part(texts, columns[part], counts[part], parents))
+        else:
+            is_covered = np.zeros(len(columns), np.bool_)
+            if index + 1 < len(ordered):
+                larger = parents_of[index + 1]
+                if kind == "closed":
+                    larger = larger[counts[larger] == ordered[index + 1][1][:, None]]
+                is_covered[larger] = True
+            tables.append(_part(texts, columns[~is_covered], counts[~is_covered], None))
+        if index > 0:
+            first += len(ordered[index - 1][0])
+    return pa.concat_tables(tables)
+
+
+def _part(
+    texts: pa.Array, columns: NDArray[np.int32], counts: NDArray[np.int64], parents: pa.Array | None
+) -> pa.Table:
+    """Lay out sets of one size."""
+    numbers = pa.array(columns.reshape(-1))
+    count = len(columns)
+    return pa.table(
+        [
+            _lists(texts.take(numbers), count),
+            _lists(numbers, count),
+            pa.nulls(count, pa.list_(pa.int64())) if parents is None else _lists(parents, count),
+            counts,
+        ],
+        schema=ITEMSETS_SCHEMA,
+    )
+
+
+def _lists(values: pa.Array, count: int) -> pa.ListArray:
+    """Part values into lists of one length."""
+    length = len(values) // max(1, count)
+    return pa.ListArray.from_arrays(np.arange(count + 1, dtype=np.int32) * length, values)
+
+
+def _parents(columns_of: list[NDArray[np.int32]], column_count: int) -> list[NDArray[np.int64]]:
+    """For each column of each set the row of the set without it, among those of that size.
 
     Sets of one size in the order of their columns have ascending keys: the row of the set without
-    the last column, times the number of columns, plus that column. So a set is found by steps of
-    a search among keys, one for each column.
+    its last column, times the number of columns, plus that column. So a set is found by one search
+    among the keys of each size up to its own.
     """
-    begins = np.concatenate(([0], found.ends[:-1]))
-    sizes = found.ends - begins
-    keys: list[NDArray[np.int64]] = []  # of each size from 1
-    columns_of: list[NDArray[np.int32]] = []
-    parents_of: list[NDArray[np.int64]] = []  # rows among the sets of one item less
-    counts_of: list[NDArray[np.int64]] = []
-    for size in range(1, int(sizes.max(initial=0)) + 1):
-        chosen = np.flatnonzero(sizes == size)
-        columns = np.sort(found.columns[begins[chosen, None] + np.arange(size)], axis=1)
-        order = _order(columns, len(items))
-        columns = columns[order]
+    keys: list[NDArray[np.int64]] = []
+    parents_of: list[NDArray[np.int64]] = []
+    for index, columns in enumerate(columns_of):
         last = columns[:, -1].astype(np.int64)
-        parents = np.empty((len(columns), size if size > 1 else 0), np.int64)
-        if size == 1:
+        if index == 0:
             keys.append(last)
-        else:
-            prefix = np.searchsorted(keys[0], columns[:, 0])
-            for step in range(1, size - 1):
-                prefix = np.searchsorted(keys[step], prefix * len(items) + columns[:, step])
-            parents[:, -1] = prefix
-            for place in range(size - 1):
-                parents[:, place] = (
-                    np.searchsorted(
-                        keys[size - 2], parents_of[-1][prefix, place] * len(items) + last
-                    )
-                    if size > 2
-                    else np.searchsorted(keys[0], last)
-                )
-            keys.append(prefix * len(items) + last)
-        columns_of.append(columns)
+            parents_of.append(np.empty((len(columns), 0), np.int64))
+            continue
+        prefix = np.searchsorted(keys[0], columns[:, 0])
+        for step in range(1, index):
+            prefix = np.searchsorted(keys[step], prefix * column_count + columns[:, step])
+        parents = np.empty(columns.shape, np.int64)
+        parents[:, -1] = prefix
+        for place in range(index):
+            without = parents_of[-1][prefix, place] * column_count if index > 1 else 0
+            parents[:, place] = np.searchsorted(keys[index - 1], without + last)
+        keys.append(prefix * column_count + last)
         parents_of.append(parents)
-        counts_of.append(found.row_counts[chosen][order])
-
-    tables = [ITEMSETS_SCHEMA.empty_table()]
-    texts = pa.array(items, pa.string())
-    first = 0  # row of the whole table where the sets of one item less begin
-    for index, (columns, counts) in enumerate(zip(columns_of, counts_of, strict=True)):
-        parents = parents_of[index] + first
-        if index > 0:
-            first += len(parents_of[index - 1])
-        kept = np.arange(len(columns))
-        if kind != "all":
-            is_kept = np.ones(len(columns), np.bool_)
-            if index + 1 < len(parents_of):
-                larger = parents_of[index + 1]
-                covers = np.ones(larger.shape, np.bool_)
-                if kind == "closed":
-                    covers = counts[larger] == counts_of[index + 1][:, None]
-                is_kept[larger[covers]] = False
-            kept = np.flatnonzero(is_kept)
-        numbers = pa.array(columns[kept].reshape(-1))
-        tables.append(
-            pa.table(
-                [
-                    _lists(texts.take(numbers), len(kept)),
-                    _lists(numbers, len(kept)),
-                    _lists(pa.array(parents.reshape(-1)), len(kept))
-                    if kind == "all"
-                    else pa.nulls(len(kept), pa.list_(pa.int64())),
-                    counts[kept],
-                ],
-                schema=ITEMSETS_SCHEMA,
-            )
-        )
-    return pa.concat_tables(tables)
+    return parents_of
 
 
 def _order(columns: NDArray[np.int32], column_count: int) -> NDArray[np.int64]:
@@ -228,34 +287,28 @@ def _order(columns: NDArray[np.int32], column_count: int) -> NDArray[np.int64]:
     return np.argsort(keys[0]) if len(keys) == 1 else np.lexsort(keys[::-1])
 
 
-def _lists(values: pa.Array, count: int) -> pa.ListArray:
-    """Part values into lists of one length."""
-    length = len(values) // max(1, count)
-    return pa.ListArray.from_arrays(np.arange(count + 1, dtype=np.int32) * length, values)
-
-
 def _by_mlxtend(
     baskets: Baskets, minimum_count: int, maximum_items: int | None, apart: NDArray[np.int32]
-) -> ColumnSets:
+) -> SetsBySize:
     """Find the sets by mlxtend's FP-growth."""
     row_count = baskets.contents.shape[0]
-    sets: list[list[int]] = []
-    row_counts: list[int] = []
-    if row_count >= minimum_count:
-        # mlxtend compares supports as floats; asked for a value midway between two counts, it
-        # cannot take a count for its neighbour.
-        found = fpgrowth(
-            pd.DataFrame.sparse.from_spmatrix(baskets.contents),  # type: ignore[attr-defined]
-            min_support=(minimum_count - 0.5) / row_count,
-            max_len=maximum_items,
-        )
-        pairs = [frozenset(pair) for pair in apart.tolist()]
-        for itemset, support in zip(found["itemsets"], found["support"], strict=True):
-            if not any(pair <= itemset for pair in pairs):
-                sets.append(list(itemset))
-                row_counts.append(round(support * row_count))
-    return ColumnSets(
-        np.array([column for one in sets for column in one], np.int32),
-        np.cumsum([len(one) for one in sets], dtype=np.int64),
-        np.array(row_counts, np.int64),
+    if row_count < minimum_count:
+        return []
+    # mlxtend compares supports as floats; asked for a value midway between two counts, it
+    # cannot take a count for its neighbour.
+    found = fpgrowth(
+        pd.DataFrame.sparse.from_spmatrix(baskets.contents),  # type: ignore[attr-defined]
+        min_support=(minimum_count - 0.5) / row_count,
+        max_len=maximum_items,
     )
+    pairs = [frozenset(pair) for pair in apart.tolist()]
+    by_size: dict[int, tuple[list[list[int]], list[int]]] = {}
+    for itemset, support in zip(found["itemsets"], found["support"], strict=True):
+        if not any(pair <= itemset for pair in pairs):
+            sets, row_counts = by_size.setdefault(len(itemset), ([], []))
+            sets.append(sorted(itemset))
+            row_counts.append(round(support * row_count))
+    return [
+        (np.array(sets, np.int32), np.array(row_counts, np.int64))
+        for _, (sets, row_counts) in sorted(by_size.items())
+    ]

@@ -1,52 +1,60 @@
 """Frequent sets of columns, depth-first over occurrence lists, the rarest column first.
 
-Each set is extended by more frequent columns only, so that every set is met once and the lists of
-the rare ones, which come first, are short. Before a set is extended the rows that hold it are
-copied with their frequent columns alone, and each copied column knows where it occurs.
+A level of the search holds the rows that a set stands in, with places instead of columns: place 0
+is the column that is the most frequent in all rows. A row's places descend, so what follows an
+occurrence is what may extend it, every set is met once, and the long lists are those of the
+columns with little to follow. The most frequent places, the head of a level, need no lists: each
+row adds one to the count of its pattern of head places, and the sums over larger patterns are the
+counts of all their sets at once.
 
-Occurrence lists: Uno, Kiyomi, Arimura (2004), LCM ver. 2: Efficient Mining Algorithms for
-Frequent/Closed/Maximal Itemsets. Copied rows: Han, Pei, Yin (2000), Mining Frequent Patterns
-without Candidate Generation.
+Occurrence lists and counted patterns: Uno, Kiyomi, Arimura (2005), LCM ver. 3: Collaboration of
+Array, Bitmap and Prefix Tree for Frequent Itemset Mining. Copied rows: Han, Pei, Yin (2000),
+Mining Frequent Patterns without Candidate Generation. A minimum that rises while sets are too
+many: Han, Wang, Lu, Tzvetkov (2002), Mining Top-K Frequent Closed Patterns without Minimum Support.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import njit, types
-from numba.typed import List
+from numba import njit
 from numpy.typing import NDArray
 
-NO_LIMIT = np.iinfo(np.int64).max
+NO_LIMIT: Final = 2**30
 
 _SHORT = 32  # columns of a row
-
-_int32 = types.int32[::1]
-_int64 = types.int64[::1]
+_HEAD = 16  # places of a head at most
+_PATTERNS = 1 << _HEAD
+_AHEAD = 32  # rows asked of memory at once
 
 
 class ColumnSets(NamedTuple):
-    """Sets of columns, laid out one after another.
+    """Sets of columns, each as another one with one column more.
 
     Attributes:
-        columns: the columns of all sets, from the rarest to the most frequent in each.
-        ends: for each set where its columns end in `columns`; the next set's begin there.
+        parents: for each set where the set without its last column stands, before it; -1 where
+            there is none.
+        columns: the last column of each set.
+        sizes: the columns of each set.
         row_counts: for each set the number of rows that hold all of it.
     """
 
+    parents: NDArray[np.int32]
     columns: NDArray[np.int32]
-    ends: NDArray[np.int64]
-    row_counts: NDArray[np.int64]
+    sizes: NDArray[np.int32]
+    row_counts: NDArray[np.int32]
 
 
 def frequent_column_sets(
-    indptr: NDArray[np.int64],
+    indptr: NDArray[np.int32],
     indices: NDArray[np.int32],
     column_count: int,
     minimum_count: int,
+    *,
     maximum_size: int = NO_LIMIT,
     maximum_sets: int = NO_LIMIT,
+    maximum_cells: int = np.iinfo(np.int64).max,
     apart: NDArray[np.int32] | None = None,
-) -> ColumnSets | None:
+) -> ColumnSets | int:
     """Find every set of columns that at least `minimum_count` rows hold.
 
     Args:
@@ -55,30 +63,35 @@ def frequent_column_sets(
         column_count: columns in all.
         minimum_count: at least 1.
         maximum_size: columns of a set at most, at least 1.
-        maximum_sets: the search is given up where there are more.
+        maximum_sets: sets at most.
+        maximum_cells: columns of all sets together at most.
         apart: pairs of columns that are never in one set, both ways round, in the order of their
             first: a matrix of two columns.
 
     Returns:
-        The sets, in an order that depends on nothing but the arguments; None where it was given up.
+        The sets, in an order that depends on nothing but the arguments. Where there are more than
+        `maximum_sets` or `maximum_cells`: the lowest minimum count with which there
+        are not.
     """
     if apart is None:
         apart = np.empty((0, 2), np.int32)
     found = _search(
-        np.ascontiguousarray(indptr, dtype=np.int64),
+        np.ascontiguousarray(indptr, dtype=np.int32),
         np.ascontiguousarray(indices, dtype=np.int32),
         column_count,
-        minimum_count,
-        maximum_size,
-        maximum_sets,
+        min(minimum_count, NO_LIMIT),
+        min(maximum_size, NO_LIMIT),
+        min(maximum_sets, NO_LIMIT),
+        maximum_cells,
         np.searchsorted(apart[:, 0], np.arange(column_count + 1)),
         np.ascontiguousarray(apart[:, 1], dtype=np.int32),
     )
-    return None if len(found[1]) > maximum_sets else ColumnSets(*found)
+    fitting_count = int(found[0])
+    return fitting_count if fitting_count > minimum_count else ColumnSets(*found[1].T)
 
 
 def count_column_sets(
-    indptr: NDArray[np.int64],
+    indptr: NDArray[np.int32],
     indices: NDArray[np.int32],
     column_count: int,
     columns: NDArray[np.int32],
@@ -97,7 +110,7 @@ def count_column_sets(
         One number for each set; 0 for the empty set.
     """
     counts: NDArray[np.int64] = _count_sets(
-        np.ascontiguousarray(indptr, dtype=np.int64),
+        np.ascontiguousarray(indptr, dtype=np.int32),
         np.ascontiguousarray(indices, dtype=np.int32),
         column_count,
         np.ascontiguousarray(columns, dtype=np.int32),
@@ -108,7 +121,7 @@ def count_column_sets(
 
 @njit(cache=True)
 def _count_sets(
-    indptr: NDArray[np.int64],
+    indptr: NDArray[np.int32],
     indices: NDArray[np.int32],
     column_count: int,
     columns: NDArray[np.int32],
@@ -184,262 +197,413 @@ def _intersect(common: NDArray[np.int32], size: int, others: NDArray[np.int32]) 
 
 @njit(cache=True)
 def _search(
-    indptr: NDArray[np.int64],
+    indptr: NDArray[np.int32],
     indices: NDArray[np.int32],
     column_count: int,
     minimum_count: int,
     maximum_size: int,
     maximum_sets: int,
+    maximum_cells: int,
     apart_begins: NDArray[np.int64],
     apart_from: NDArray[np.int32],
 ) -> Any:
     """Walk the tree of sets with a stack of levels, one for each column of the set extended.
 
-    A level is the rows that hold the set, with places instead of columns: place 0 is the column
-    that is the most frequent in all rows. A row's places ascend, so what stands before an
-    occurrence is what may extend it.
+    Where sets are too many, those found are tallied by their counts and forgotten, and the minimum
+    rises until the rest fits: whatever reaches the last minimum was met.
     """
-    found = np.empty(1024, np.int32)
-    ends = np.empty(256, np.int64)
-    row_counts = np.empty(256, np.int64)
-    found_size = 0
-    set_count = 0
-
-    # Of each level: the copied rows, where each place's occurrences begin in the two lists after,
-    # where the row of an occurrence begins, how many places stand before it, and which column a
-    # place is.
-    rows_of = List.empty_list(_int32)
-    lists_of = List.empty_list(_int64)
-    begins_of = List.empty_list(_int64)
-    lengths_of = List.empty_list(_int32)
-    columns_of = List.empty_list(_int32)
-
-    counts = np.zeros(column_count, np.int64)
+    counts = np.zeros(column_count, np.int32)
     for column in indices:
         counts[column] += 1
     # stable: columns of one count keep their order
     by_count = np.argsort(-counts, kind="mergesort")
     place_count = 0
+    total = np.int64(0)
     while place_count < column_count and counts[by_count[place_count]] >= minimum_count:
+        total += counts[by_count[place_count]]
         place_count += 1
     place_of = np.full(column_count, -1, np.int32)
     for place in range(place_count):
         place_of[by_count[place]] = place
-    columns = by_count[:place_count].astype(np.int32)
-    rows, lists, begins, lengths = _sort_rows(indptr, indices, place_of, counts, columns)
-    rows_of.append(rows)
-    lists_of.append(lists)
-    begins_of.append(begins)
-    lengths_of.append(lengths)
-    columns_of.append(columns)
 
-    stem = np.empty(column_count + 1, np.int32)  # the set that a level extends
-    next_place = np.empty(column_count + 1, np.int64)  # of each level the next to extend
-    next_place[0] = place_count - 1
-    is_apart = np.zeros(column_count, np.bool_)
-    depth = 0
+    found = np.empty((place_count + _PATTERNS, 4), np.int32)
     for place in range(place_count):
-        found, ends, row_counts = _make_room(found, ends, row_counts, found_size + 1, set_count)
-        found[found_size] = columns[place]
-        found_size += 1
-        ends[set_count] = found_size
-        row_counts[set_count] = counts[columns[place]]
-        set_count += 1
+        column = by_count[place]
+        _put(found, place, -1, column, 1, counts[column])
+    set_count = place_count
+    cell_count = np.int64(place_count)
+    tally = np.zeros(0, np.int64)  # of each count the sets, or their cells, once they are too many
+    tallied = np.int64(0)
+    is_of_cells = False
 
-    while depth >= 0 and set_count <= maximum_sets:
+    # Levels lie one after another in each of these arrays. `level` says where each one's rows,
+    # lists and places begin, `places` of each place its column, its set, and where its list of
+    # occurrences begins and ends.
+    head = _head_count(place_count, total)
+    room = 2 * total + 1024  # no memory before it is written
+    rows = np.empty(room, np.int32)
+    lists = np.empty(room, np.int32)
+    places = np.empty((2 * place_count + 1024, 4), np.int64)
+    deepest = min(place_count, maximum_size)
+    level = np.zeros((deepest + 2, 3), np.int64)
+    heads = np.zeros(deepest + 1, np.int64)
+    next_place = np.zeros(deepest + 1, np.int64)
+    patterns = np.zeros(_PATTERNS, np.int32)
+    pattern_sets = np.zeros(_PATTERNS, np.int32)
+    bit_counts = np.zeros(_PATTERNS, np.int32)
+    for pattern in range(1, _PATTERNS):
+        bit_counts[pattern] = bit_counts[pattern >> 1] + (pattern & 1)
+    ahead = np.empty(_AHEAD, np.int32)
+    together = np.zeros(place_count, np.int32)
+    new_place = np.zeros(place_count, np.int32)
+    is_apart = np.zeros(column_count, np.bool_)
+    apart_patterns = np.zeros(_HEAD, np.int32)
+
+    end = np.int64(0)
+    for place in range(place_count):
+        column = by_count[place]
+        _put(places, place, column, place, end, end)
+        if place >= head:
+            end += counts[column]
+    row_end = _first_rows(indptr, indices, place_of, head, rows, lists, places, patterns)
+    level[1, 0], level[1, 1], level[1, 2] = row_end, end, place_count
+    heads[0] = head
+    next_place[0] = place_count - 1
+    _sum_over_supersets(patterns, head)
+    _set_apart(apart_patterns, head, places[:place_count], apart_begins, apart_from)
+    set_count, cell_count = _find_patterns(
+        patterns,
+        head,
+        minimum_count,
+        places[:place_count],
+        apart_patterns,
+        bit_counts,
+        1,
+        maximum_size,
+        pattern_sets,
+        found,
+        set_count,
+        cell_count,
+    )
+
+    depth = 0
+    while depth >= 0:
+        if set_count > maximum_sets or cell_count > maximum_cells or len(tally) > 0:
+            if len(tally) == 0:
+                is_of_cells = set_count <= maximum_sets
+                tally = np.zeros(len(indptr) + 1, np.int64)
+            for number in range(set_count):
+                weight = found[number, 2] if is_of_cells else 1
+                tally[found[number, 3]] += weight
+                tallied += weight
+            while tallied > (maximum_cells if is_of_cells else maximum_sets):
+                tallied -= tally[minimum_count]
+                minimum_count += 1
+            set_count = 0
+
         place = next_place[depth]
-        if place < 1 or depth + 2 > maximum_size:
-            rows_of.pop()
-            lists_of.pop()
-            begins_of.pop()
-            lengths_of.pop()
-            columns_of.pop()
+        size = depth + 2
+        if place < max(1, heads[depth]) or size > maximum_size:
             depth -= 1
             continue
         next_place[depth] -= 1
-        rows, lists = rows_of[depth], lists_of[depth]
-        begins, lengths = begins_of[depth], lengths_of[depth]
-        columns = columns_of[depth]
-        stem[depth] = columns[place]
+        rows_at, places_at = level[depth, 0], level[depth, 2]
+        column, stem = places[places_at + place, 0], places[places_at + place, 1]
+        begin, end = places[places_at + place, 2], places[places_at + place, 3]
+        if end - begin < minimum_count:
+            continue
 
-        together = np.zeros(place, np.int64)
-        for occurrence in range(lists[place], lists[place + 1]):
-            begin = begins[occurrence]
-            for position in range(begin, begin + lengths[occurrence]):
-                together[rows[position]] += 1
-        column = columns[place]
+        together[:place] = 0
+        for block in range(begin, end, _AHEAD):
+            _look_ahead(rows, rows_at, lists[block : min(block + _AHEAD, end)], ahead)
+            for occurrence in range(block, min(block + _AHEAD, end)):
+                position = rows_at + lists[occurrence] + 1
+                other = ahead[occurrence - block]
+                while other >= 0:
+                    together[other] += 1
+                    position += 1
+                    other = rows[position]
+                together[~other] += 1
         if apart_begins[column] < apart_begins[column + 1]:
-            is_apart[apart_from[apart_begins[column] : apart_begins[column + 1]]] = True
+            for pair in range(apart_begins[column], apart_begins[column + 1]):
+                is_apart[apart_from[pair]] = True
             for other in range(place):
-                if is_apart[columns[other]]:
+                if is_apart[places[places_at + other, 0]]:
                     together[other] = 0
-            is_apart[apart_from[apart_begins[column] : apart_begins[column + 1]]] = False
-        new_place = np.full(place, -1, np.int32)
+            for pair in range(apart_begins[column], apart_begins[column + 1]):
+                is_apart[apart_from[pair]] = False
+
         new_count = 0
+        total = np.int64(0)
         for other in range(place):
+            new_place[other] = -1
             if together[other] >= minimum_count:
                 new_place[other] = new_count
                 new_count += 1
+                total += together[other]
         if new_count == 0:
             continue
-        size = depth + 2
-        new_columns = np.empty(new_count, np.int32)
+        found = _with_room(found, set_count + new_count + _PATTERNS)
+        new_rows_at, new_places_at = level[depth + 1, 0], level[depth + 1, 2]
+        places = _with_room(places, new_places_at + new_count)
+        head = _head_count(new_count, total)
+        new_end = level[depth + 1, 1]
         for other in range(place):
-            if new_place[other] < 0:
+            new = new_place[other]
+            if new < 0:
                 continue
-            new_columns[new_place[other]] = columns[other]
-            found, ends, row_counts = _make_room(
-                found, ends, row_counts, found_size + size, set_count
-            )
-            for level in range(depth + 1):
-                found[found_size + level] = stem[level]
-            found[found_size + size - 1] = columns[other]
-            found_size += size
-            ends[set_count] = found_size
-            row_counts[set_count] = together[other]
+            other_column = places[places_at + other, 0]
+            _put(found, set_count, stem, other_column, size, together[other])
+            _put(places, new_places_at + new, other_column, set_count, new_end, new_end)
+            if new >= head:
+                new_end += together[other]
             set_count += 1
+        cell_count += size * new_count
         if new_count < 2 or size >= maximum_size:
             continue
-        copied = _copy_rows(
-            rows, begins, lengths, lists[place], lists[place + 1], new_place, together, new_count
+
+        rows = _longer(rows, new_rows_at + total)
+        lists = _longer(lists, new_end)
+        new_places = places[new_places_at : new_places_at + new_count]
+        patterns[: 1 << head] = 0
+        row = new_rows_at
+        for block in range(begin, end, _AHEAD):
+            _look_ahead(rows, rows_at, lists[block : min(block + _AHEAD, end)], ahead)
+            for occurrence in range(block, min(block + _AHEAD, end)):
+                position = rows_at + lists[occurrence] + 1
+                other = ahead[occurrence - block]
+                row_end = row
+                pattern = 0
+                while True:
+                    new = new_place[other if other >= 0 else ~other]
+                    if new >= 0:
+                        rows[row_end] = new
+                        row_end += 1
+                        if new < head:
+                            pattern |= 1 << new
+                    if other < 0:
+                        break
+                    position += 1
+                    other = rows[position]
+                patterns[pattern] += 1
+                if row_end > row + 1 and rows[row] >= head:
+                    _list_row(rows, row, row_end, new_rows_at, head, lists, new_places)
+                    row = row_end
+        _sum_over_supersets(patterns, head)
+        _set_apart(apart_patterns, head, new_places, apart_begins, apart_from)
+        set_count, cell_count = _find_patterns(
+            patterns,
+            head,
+            minimum_count,
+            new_places,
+            apart_patterns,
+            bit_counts,
+            size,
+            maximum_size,
+            pattern_sets,
+            found,
+            set_count,
+            cell_count,
         )
-        rows_of.append(copied[0])
-        lists_of.append(copied[1])
-        begins_of.append(copied[2])
-        lengths_of.append(copied[3])
-        columns_of.append(new_columns)
-        depth += 1
-        next_place[depth] = new_count - 1
-    return found[:found_size].copy(), ends[:set_count].copy(), row_counts[:set_count].copy()
+        if head < new_count:
+            depth += 1
+            level[depth + 1, 0], level[depth + 1, 1] = row, new_end
+            level[depth + 1, 2] = new_places_at + new_count
+            heads[depth] = head
+            next_place[depth] = new_count - 1
+    return minimum_count, found[:set_count]
 
 
 @njit(cache=True)
-def _sort_rows(
-    indptr: NDArray[np.int64],
+def _look_ahead(
+    rows: NDArray[np.int32], rows_at: int, occurrences: NDArray[np.int32], ahead: NDArray[np.int32]
+) -> None:
+    """Read what follows each of some occurrences, so that memory answers for all of them at once.
+
+    One after another each would wait for the end of the row before it, whose length is not known.
+    """
+    for place in range(len(occurrences)):
+        ahead[place] = rows[rows_at + occurrences[place] + 1]
+
+
+@njit(cache=True)
+def _head_count(place_count: int, total: int) -> int:
+    """How many places to count by patterns: no more patterns than entries of rows."""
+    head = 0
+    while head < min(place_count, _HEAD) and 2 << head <= total:
+        head += 1
+    return head
+
+
+@njit(cache=True)
+def _first_rows(
+    indptr: NDArray[np.int32],
     indices: NDArray[np.int32],
     place_of: NDArray[np.int32],
-    counts: NDArray[np.int64],
-    columns: NDArray[np.int32],
-) -> Any:
-    """Copy all rows with the places of their frequent columns, ascending; list the occurrences."""
-    place_count = len(columns)
-    lists = np.zeros(place_count + 1, np.int64)
-    for place in range(place_count):
-        lists[place + 1] = lists[place] + counts[columns[place]]
-    size = lists[place_count]
-    rows = np.empty(size, np.int32)
-    begins = np.empty(size, np.int64)
-    lengths = np.empty(size, np.int32)
-    filled = lists[:place_count].copy()
-    begin = np.int64(0)
-    for row in range(len(indptr) - 1):
-        width = 0
-        for position in range(indptr[row], indptr[row + 1]):
+    head: int,
+    rows: NDArray[np.int32],
+    lists: NDArray[np.int32],
+    places: NDArray[np.int64],
+    patterns: NDArray[np.int32],
+) -> int:
+    """Copy all rows with the places of their frequent columns; count the patterns of the head."""
+    row = np.int64(0)
+    for number in range(len(indptr) - 1):
+        row_end = row
+        pattern = 0
+        for position in range(indptr[number], indptr[number + 1]):
             place = place_of[indices[position]]
             if place >= 0:
-                rows[begin + width] = place
-                width += 1
-        _sort(rows[begin : begin + width])
-        _list_row(rows, begin, width, begins, lengths, filled)
-        begin += width
-    return rows, lists, begins, lengths
+                rows[row_end] = place
+                row_end += 1
+                if place < head:
+                    pattern |= 1 << place
+        patterns[pattern] += 1
+        if row_end > row + 1:
+            _sort(rows[row:row_end])
+            if rows[row] >= head:
+                _list_row(rows, row, row_end, 0, head, lists, places)
+                row = row_end
+    return row
 
 
 @njit(cache=True)
 def _list_row(
     rows: NDArray[np.int32],
-    begin: np.int64,
-    width: int,
-    begins: NDArray[np.int64],
-    lengths: NDArray[np.int32],
-    filled: NDArray[np.int64],
+    row: int,
+    row_end: int,
+    rows_at: int,
+    head: int,
+    lists: NDArray[np.int32],
+    places: NDArray[np.int64],
 ) -> None:
-    """Append a row to the list of each of its places; `filled` says where each list ends so far."""
-    for position in range(width):
-        place = rows[begin + position]
-        begins[filled[place]] = begin
-        lengths[filled[place]] = position
-        filled[place] += 1
+    """Append the occurrences that something follows to their lists; mark the end of the row."""
+    position = row
+    while position < row_end - 1 and rows[position] >= head:
+        place = rows[position]
+        lists[places[place, 3]] = position - rows_at
+        places[place, 3] += 1
+        position += 1
+    rows[row_end - 1] = ~rows[row_end - 1]
 
 
 @njit(cache=True)
 def _sort(places: NDArray[np.int32]) -> None:
-    """Sort one row in place: most are short, where insertion is the fastest."""
+    """Sort one row in place, descending: most are short, where insertion is the fastest."""
     if len(places) > _SHORT:
-        places.sort()
+        places[:] = np.sort(places)[::-1]
         return
     for end in range(1, len(places)):
         place = places[end]
         position = end
-        while position > 0 and places[position - 1] > place:
+        while position > 0 and places[position - 1] < place:
             places[position] = places[position - 1]
             position -= 1
         places[position] = place
 
 
 @njit(cache=True)
-def _copy_rows(
-    rows: NDArray[np.int32],
-    begins: NDArray[np.int64],
-    lengths: NDArray[np.int32],
-    first: int,
-    end: int,
-    new_place: NDArray[np.int32],
-    together: NDArray[np.int64],
-    new_count: int,
-) -> Any:
-    """Copy the rows of one place's occurrences with the places before it that stay frequent.
-
-    A row with one such place is left out: there is nothing that extends it.
-    """
-    lists = np.zeros(new_count + 1, np.int64)
-    for other in range(len(new_place)):
-        if new_place[other] >= 0:
-            lists[new_place[other] + 1] = together[other]
-    for place in range(new_count):
-        lists[place + 1] += lists[place]
-    size = lists[new_count]
-    new_rows = np.empty(size, np.int32)
-    new_begins = np.empty(size, np.int64)
-    new_lengths = np.empty(size, np.int32)
-    filled = lists[:new_count].copy()
-    written = np.int64(0)
-    for occurrence in range(first, end):
-        begin = begins[occurrence]
-        width = 0
-        for position in range(begin, begin + lengths[occurrence]):
-            place = new_place[rows[position]]
-            if place >= 0:
-                new_rows[written + width] = place
-                width += 1
-        if width < 2:
-            continue
-        _list_row(new_rows, written, width, new_begins, new_lengths, filled)
-        written += width
-    # Occurrences that were left out had nothing before them: empty ones stand for them.
-    for place in range(new_count):
-        for occurrence in range(filled[place], lists[place + 1]):
-            new_begins[occurrence] = 0
-            new_lengths[occurrence] = 0
-    return new_rows, lists, new_begins, new_lengths
+def _sum_over_supersets(patterns: NDArray[np.int32], head: int) -> None:
+    """Turn the count of each exact pattern into that of all patterns that hold it."""
+    for bit in range(head):
+        step = 1 << bit
+        for begin in range(0, 1 << head, 2 * step):
+            for pattern in range(begin, begin + step):
+                patterns[pattern] += patterns[pattern + step]
 
 
 @njit(cache=True)
-def _make_room(
+def _set_apart(
+    apart_patterns: NDArray[np.int32],
+    head: int,
+    places: NDArray[np.int64],
+    apart_begins: NDArray[np.int64],
+    apart_from: NDArray[np.int32],
+) -> None:
+    """Of each place of the head the pattern of those that are never beside it."""
+    if len(apart_from) == 0:
+        return
+    for place in range(head):
+        apart_patterns[place] = 0
+        column = places[place, 0]
+        for pair in range(apart_begins[column], apart_begins[column + 1]):
+            for other in range(head):
+                if places[other, 0] == apart_from[pair]:
+                    apart_patterns[place] |= 1 << other
+
+
+@njit(cache=True)
+def _find_patterns(
+    patterns: NDArray[np.int32],
+    head: int,
+    minimum_count: int,
+    places: NDArray[np.int64],
+    apart_patterns: NDArray[np.int32],
+    bit_counts: NDArray[np.int32],
+    size: int,
+    maximum_size: int,
+    pattern_sets: NDArray[np.int32],
     found: NDArray[np.int32],
-    ends: NDArray[np.int64],
-    row_counts: NDArray[np.int64],
-    found_size: int,
     set_count: int,
+    cell_count: int,
 ) -> Any:
-    """Double what the result has no room in."""
-    if found_size > len(found):
-        wider = np.empty(max(found_size, 2 * len(found)), np.int32)
-        wider[: len(found)] = found
-        found = wider
-    if set_count == len(ends):
-        longer, more = np.empty(2 * len(ends), np.int64), np.empty(2 * len(ends), np.int64)
-        longer[: len(ends)] = ends
-        more[: len(ends)] = row_counts
-        ends, row_counts = longer, more
-    return found, ends, row_counts
+    """Add each frequent pattern of two places of the head and more, smaller patterns first.
+
+    `size` is the number of columns of a set with one place of this level. A pattern is its highest
+    place beside a smaller pattern; a set that may not be is given the count 0.
+    """
+    for place in range(head):
+        pattern_sets[1 << place] = places[place, 1]
+        for smaller in range(1, 1 << place):
+            pattern = 1 << place | smaller
+            if patterns[pattern] < minimum_count:
+                continue
+            new_size = size + bit_counts[smaller]
+            if (
+                patterns[smaller] < minimum_count
+                or new_size > maximum_size
+                or apart_patterns[place] & smaller
+            ):
+                patterns[pattern] = 0
+                continue
+            pattern_sets[pattern] = set_count
+            _put(
+                found,
+                set_count,
+                pattern_sets[smaller],
+                places[place, 0],
+                new_size,
+                patterns[pattern],
+            )
+            set_count += 1
+            cell_count += new_size
+    return set_count, cell_count
+
+
+@njit(cache=True)
+def _put(table: NDArray[Any], row: int, first: int, second: int, third: int, fourth: int) -> None:
+    """Fill one row of four columns."""
+    table[row, 0] = first
+    table[row, 1] = second
+    table[row, 2] = third
+    table[row, 3] = fourth
+
+
+@njit(cache=True)
+def _with_room(table: NDArray[Any], wanted: int) -> Any:
+    """The same rows in a table that has room for as many as wanted and some."""
+    if wanted <= len(table):
+        return table
+    longer = np.empty((2 * wanted, table.shape[1]), table.dtype)
+    longer[: len(table)] = table
+    return longer
+
+
+@njit(cache=True)
+def _longer(cells: NDArray[np.int32], wanted: int) -> Any:
+    """The same cells in an array that has room for as many as wanted and some."""
+    if wanted <= len(cells):
+        return cells
+    longer = np.empty(2 * wanted, np.int32)
+    longer[: len(cells)] = cells
+    return longer
