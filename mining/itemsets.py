@@ -5,7 +5,7 @@ FP-growth: Han, Pei, Yin (2000), Mining Frequent Patterns without Candidate Gene
 
 import os
 from decimal import ROUND_CEILING, Context, Decimal
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -183,7 +183,8 @@ def _by_size(found: ColumnSets) -> SetsBySize:
     """Gather each set's columns from the sets that it extends."""
     matrices = []
     for size in range(1, int(found.sizes.max(initial=0)) + 1):
-        chosen = at = np.flatnonzero(found.sizes == size)
+        chosen = np.flatnonzero(found.sizes == size)
+        at: NDArray[np.integer[Any]] = chosen
         columns = np.empty((len(chosen), size), np.int32)
         for place in range(size):
             columns[:, place] = found.columns[at]

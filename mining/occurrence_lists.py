@@ -13,7 +13,7 @@ Mining Frequent Patterns without Candidate Generation. A minimum that rises whil
 many: Han, Wang, Lu, Tzvetkov (2002), Mining Top-K Frequent Closed Patterns without Minimum Support.
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numba import njit
@@ -25,6 +25,9 @@ _SHORT = 32  # columns of a row
 _HEAD = 16  # places of a head at most
 _PATTERNS = 1 << _HEAD
 _AHEAD = 32  # rows asked of memory at once
+
+
+Number: TypeAlias = int | np.integer[Any]
 
 
 class ColumnSets(NamedTuple):
@@ -75,10 +78,17 @@ def frequent_column_sets(
     """
     if apart is None:
         apart = np.empty((0, 2), np.int32)
+    indices = np.ascontiguousarray(indices, dtype=np.int32)
+    counts = _column_counts(indices, column_count)
+    # Room for the rows and as much for deeper levels. numpy asks for large pages of memory, numba
+    # does not; what is not written takes none.
+    room = 2 * int(counts[counts >= minimum_count].sum(dtype=np.int64)) + 1024
     found = _search(
         np.ascontiguousarray(indptr, dtype=np.int32),
-        np.ascontiguousarray(indices, dtype=np.int32),
-        column_count,
+        indices,
+        counts,
+        np.empty(room, np.int32),
+        np.empty(room, np.int32),
         min(minimum_count, NO_LIMIT),
         min(maximum_size, NO_LIMIT),
         min(maximum_sets, NO_LIMIT),
@@ -123,11 +133,15 @@ def count_column_sets(
 def _count_sets(
     indptr: NDArray[np.int32],
     indices: NDArray[np.int32],
-    column_count: int,
+    column_count: Number,
     columns: NDArray[np.int32],
     ends: NDArray[np.int64],
 ) -> Any:
-    """Intersect the columns' lists of rows, the rarest first, each searched by doubling steps."""
+    """Intersect the columns' lists of rows, the rarest first.
+
+    A column of many rows has them as bits, of a size no greater than its list's: a row is looked
+    up there, or where all columns of a set are such, the words are put together.
+    """
     is_wanted = np.zeros(column_count, np.bool_)
     for column in columns:
         if column >= 0:
@@ -147,10 +161,24 @@ def _count_sets(
                 rows[filled[column]] = row
                 filled[column] += 1
 
-    counts = np.zeros(len(ends), np.int64)
-    longest = 0
+    words_of = np.full(column_count, -1, np.int64)  # where a column's bits begin
+    word_count = (len(indptr) + 62) // 64
+    longest = np.int64(0)
+    bitmaps = 0
     for column in range(column_count):
-        longest = max(longest, lists[column + 1] - lists[column])
+        length = lists[column + 1] - lists[column]
+        if length >= 2 * word_count and length > 0:
+            words_of[column] = bitmaps * word_count
+            bitmaps += 1
+        else:
+            longest = max(longest, length)
+    words = np.zeros(bitmaps * word_count, np.uint64)
+    for column in range(column_count):
+        if words_of[column] >= 0:
+            for row in rows[lists[column] : lists[column + 1]]:
+                words[words_of[column] + (row >> 6)] |= np.uint64(1) << np.uint64(row & 63)
+
+    counts = np.zeros(len(ends), np.int64)
     common = np.empty(longest, np.int32)
     begin = np.int64(0)
     for place in range(len(ends)):
@@ -159,16 +187,54 @@ def _count_sets(
         if len(chosen) == 0 or chosen[0] < 0:
             continue
         chosen = chosen[np.argsort(lists[chosen + 1] - lists[chosen])]
+        if words_of[chosen[0]] >= 0:
+            counts[place] = _count_common_bits(words, words_of[chosen], word_count)
+            continue
         size = lists[chosen[0] + 1] - lists[chosen[0]]
         common[:size] = rows[lists[chosen[0]] : lists[chosen[0] + 1]]
         for column in chosen[1:]:
-            size = _intersect(common, size, rows[lists[column] : lists[column + 1]])
+            if words_of[column] >= 0:
+                size = _keep_set_bits(common, size, words, words_of[column])
+            else:
+                size = _intersect(common, size, rows[lists[column] : lists[column + 1]])
         counts[place] = size
     return counts
 
 
 @njit(cache=True)
-def _intersect(common: NDArray[np.int32], size: int, others: NDArray[np.int32]) -> int:
+def _count_common_bits(words: NDArray[np.uint64], begins: NDArray[np.int64], count: Number) -> Any:
+    """Count the bits that stand in all of some bitmaps."""
+    total = np.uint64(0)
+    for word in range(count):
+        common = words[begins[0] + word]
+        for begin in begins[1:]:
+            common &= words[begin + word]
+        # Warren (2012), Hacker's Delight, section 5-1
+        common -= (common >> np.uint64(1)) & np.uint64(0x5555555555555555)
+        common = (common & np.uint64(0x3333333333333333)) + (
+            (common >> np.uint64(2)) & np.uint64(0x3333333333333333)
+        )
+        common = (common + (common >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+        total += (common * np.uint64(0x0101010101010101)) >> np.uint64(56)
+    return total
+
+
+@njit(cache=True)
+def _keep_set_bits(
+    common: NDArray[np.int32], size: Number, words: NDArray[np.uint64], begin: Number
+) -> Any:
+    """Keep of the first `size` of `common` those whose bit is set."""
+    kept = 0
+    for place in range(size):
+        row = common[place]
+        if (words[begin + (row >> 6)] >> np.uint64(row & 63)) & np.uint64(1):
+            common[kept] = row
+            kept += 1
+    return kept
+
+
+@njit(cache=True)
+def _intersect(common: NDArray[np.int32], size: Number, others: NDArray[np.int32]) -> Any:
     """Keep of the first `size` of `common` those that `others` have; both ascend."""
     kept = 0
     low = 0
@@ -196,14 +262,25 @@ def _intersect(common: NDArray[np.int32], size: int, others: NDArray[np.int32]) 
 
 
 @njit(cache=True)
+def _column_counts(indices: NDArray[np.int32], column_count: Number) -> Any:
+    """Count the rows of each column."""
+    counts = np.zeros(column_count, np.int32)
+    for column in indices:
+        counts[column] += 1
+    return counts
+
+
+@njit(cache=True)
 def _search(
     indptr: NDArray[np.int32],
     indices: NDArray[np.int32],
-    column_count: int,
-    minimum_count: int,
-    maximum_size: int,
-    maximum_sets: int,
-    maximum_cells: int,
+    counts: NDArray[np.int32],
+    rows: NDArray[np.int32],
+    lists: NDArray[np.int32],
+    minimum_count: Number,
+    maximum_size: Number,
+    maximum_sets: Number,
+    maximum_cells: Number,
     apart_begins: NDArray[np.int64],
     apart_from: NDArray[np.int32],
 ) -> Any:
@@ -212,9 +289,7 @@ def _search(
     Where sets are too many, those found are tallied by their counts and forgotten, and the minimum
     rises until the rest fits: whatever reaches the last minimum was met.
     """
-    counts = np.zeros(column_count, np.int32)
-    for column in indices:
-        counts[column] += 1
+    column_count = len(counts)
     # stable: columns of one count keep their order
     by_count = np.argsort(-counts, kind="mergesort")
     place_count = 0
@@ -240,9 +315,6 @@ def _search(
     # lists and places begin, `places` of each place its column, its set, and where its list of
     # occurrences begins and ends.
     head = _head_count(place_count, total)
-    room = 2 * total + 1024  # no memory before it is written
-    rows = np.empty(room, np.int32)
-    lists = np.empty(room, np.int32)
     places = np.empty((2 * place_count + 1024, 4), np.int64)
     deepest = min(place_count, maximum_size)
     level = np.zeros((deepest + 2, 3), np.int64)
@@ -290,7 +362,7 @@ def _search(
     while depth >= 0:
         if set_count > maximum_sets or cell_count > maximum_cells or len(tally) > 0:
             if len(tally) == 0:
-                is_of_cells = set_count <= maximum_sets
+                is_of_cells = bool(set_count <= maximum_sets)
                 tally = np.zeros(len(indptr) + 1, np.int64)
             for number in range(set_count):
                 weight = found[number, 2] if is_of_cells else 1
@@ -416,7 +488,10 @@ def _search(
 
 @njit(cache=True)
 def _look_ahead(
-    rows: NDArray[np.int32], rows_at: int, occurrences: NDArray[np.int32], ahead: NDArray[np.int32]
+    rows: NDArray[np.int32],
+    rows_at: Number,
+    occurrences: NDArray[np.int32],
+    ahead: NDArray[np.int32],
 ) -> None:
     """Read what follows each of some occurrences, so that memory answers for all of them at once.
 
@@ -427,10 +502,10 @@ def _look_ahead(
 
 
 @njit(cache=True)
-def _head_count(place_count: int, total: int) -> int:
-    """How many places to count by patterns: no more patterns than entries of rows."""
+def _head_count(place_count: Number, total: Number) -> Any:
+    """How many places to count by patterns: four entries of rows or more for each pattern."""
     head = 0
-    while head < min(place_count, _HEAD) and 2 << head <= total:
+    while head < min(place_count, _HEAD) and 8 << head <= total:
         head += 1
     return head
 
@@ -440,12 +515,12 @@ def _first_rows(
     indptr: NDArray[np.int32],
     indices: NDArray[np.int32],
     place_of: NDArray[np.int32],
-    head: int,
+    head: Number,
     rows: NDArray[np.int32],
     lists: NDArray[np.int32],
     places: NDArray[np.int64],
     patterns: NDArray[np.int32],
-) -> int:
+) -> Any:
     """Copy all rows with the places of their frequent columns; count the patterns of the head."""
     row = np.int64(0)
     for number in range(len(indptr) - 1):
@@ -470,10 +545,10 @@ def _first_rows(
 @njit(cache=True)
 def _list_row(
     rows: NDArray[np.int32],
-    row: int,
-    row_end: int,
-    rows_at: int,
-    head: int,
+    row: Number,
+    row_end: Number,
+    rows_at: Number,
+    head: Number,
     lists: NDArray[np.int32],
     places: NDArray[np.int64],
 ) -> None:
@@ -503,7 +578,7 @@ def _sort(places: NDArray[np.int32]) -> None:
 
 
 @njit(cache=True)
-def _sum_over_supersets(patterns: NDArray[np.int32], head: int) -> None:
+def _sum_over_supersets(patterns: NDArray[np.int32], head: Number) -> None:
     """Turn the count of each exact pattern into that of all patterns that hold it."""
     for bit in range(head):
         step = 1 << bit
@@ -515,7 +590,7 @@ def _sum_over_supersets(patterns: NDArray[np.int32], head: int) -> None:
 @njit(cache=True)
 def _set_apart(
     apart_patterns: NDArray[np.int32],
-    head: int,
+    head: Number,
     places: NDArray[np.int64],
     apart_begins: NDArray[np.int64],
     apart_from: NDArray[np.int32],
@@ -535,17 +610,17 @@ def _set_apart(
 @njit(cache=True)
 def _find_patterns(
     patterns: NDArray[np.int32],
-    head: int,
-    minimum_count: int,
+    head: Number,
+    minimum_count: Number,
     places: NDArray[np.int64],
     apart_patterns: NDArray[np.int32],
     bit_counts: NDArray[np.int32],
-    size: int,
-    maximum_size: int,
+    size: Number,
+    maximum_size: Number,
     pattern_sets: NDArray[np.int32],
     found: NDArray[np.int32],
-    set_count: int,
-    cell_count: int,
+    set_count: Number,
+    cell_count: Number,
 ) -> Any:
     """Add each frequent pattern of two places of the head and more, smaller patterns first.
 
@@ -581,7 +656,9 @@ def _find_patterns(
 
 
 @njit(cache=True)
-def _put(table: NDArray[Any], row: int, first: int, second: int, third: int, fourth: int) -> None:
+def _put(
+    table: NDArray[Any], row: Number, first: Number, second: Number, third: Number, fourth: Number
+) -> None:
     """Fill one row of four columns."""
     table[row, 0] = first
     table[row, 1] = second
@@ -590,7 +667,7 @@ def _put(table: NDArray[Any], row: int, first: int, second: int, third: int, fou
 
 
 @njit(cache=True)
-def _with_room(table: NDArray[Any], wanted: int) -> Any:
+def _with_room(table: NDArray[Any], wanted: Number) -> Any:
     """The same rows in a table that has room for as many as wanted and some."""
     if wanted <= len(table):
         return table
@@ -600,7 +677,7 @@ def _with_room(table: NDArray[Any], wanted: int) -> Any:
 
 
 @njit(cache=True)
-def _longer(cells: NDArray[np.int32], wanted: int) -> Any:
+def _longer(cells: NDArray[np.int32], wanted: Number) -> Any:
     """The same cells in an array that has room for as many as wanted and some."""
     if wanted <= len(cells):
         return cells
