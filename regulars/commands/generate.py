@@ -131,7 +131,7 @@ def generate(
     console.print(
         f"\nNext: `{program()} refresh --config {where}` builds the warehouse of it.", markup=False
     )
-    if shop.nights and not scale_only:
+    if shop.nights:
         first = shop.last_day + timedelta(days=1)
         console.print(
             f"A night comes with `cp -r {shown(out)}/nights/{first}/. {shown(out)}/landing/` "

@@ -116,21 +116,25 @@ def parquet_block(path: str, table: pa.Table) -> Block:
 
 
 class Files:
-    """Files under way: blocks are appended in the order in which they are given."""
+    """Files under way: blocks are appended in the order in which they are given.
+
+    Each file is open only while a block is written: nights have more files than a process may hold
+    open.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._parquet: dict[str, pa.parquet.ParquetWriter] = {}
+        self._parquet: dict[str, tuple[pa.parquet.ParquetWriter, BytesIO]] = {}
         self.records: dict[str, int] = {}  # by path; a header is none
         self.malformed: list[tuple[str, int, str]] = []
 
     def append(self, block: Block) -> None:
         """Write a block behind those of its file; broken records are noted with their line."""
-        before = self.records.get(block.path, 0)
+        is_new, before = block.path not in self.records, self.records.get(block.path, 0)
         if block.style.kind == "parquet":
             self._append_parquet(block)
         else:
-            self._append_text(block)
+            self._append_bytes(block.path, block.header if is_new else b"", block.data)
             header_lines = 1 if block.style.kind == "csv" else 0
             self.malformed += [
                 (block.path, header_lines + before + line + 1, kind)
@@ -140,30 +144,28 @@ class Files:
 
     def close(self) -> None:
         """Finish the Parquet files."""
-        for file in self._parquet.values():
-            file.close()
+        for path, (writer, written) in self._parquet.items():
+            writer.close()
+            self._append_bytes(path, written.getvalue())
 
     def _append_parquet(self, block: Block) -> None:
+        """Append a row group. The writer counts its bytes itself, so they may be taken away."""
         table = pa.ipc.open_stream(block.data).read_all()
         if block.path not in self._parquet:
-            path = self._path(block)
-            self._parquet[block.path] = pa.parquet.ParquetWriter(
-                path, table.schema, compression="zstd"
-            )
-        self._parquet[block.path].write_table(table)
+            written = BytesIO()
+            writer = pa.parquet.ParquetWriter(written, table.schema, compression="zstd")
+            self._parquet[block.path] = writer, written
+        writer, written = self._parquet[block.path]
+        writer.write_table(table)
+        self._append_bytes(block.path, written.getvalue())
+        written.seek(0)
+        written.truncate()
 
-    def _append_text(self, block: Block) -> None:
-        """Open the file for this block alone: the nights' are more than may be open at once."""
-        is_new = block.path not in self.records
-        with self._path(block).open("wb" if is_new else "ab") as text:
-            if is_new:
-                text.write(block.header)
-            text.write(block.data)
-
-    def _path(self, block: Block) -> Path:
-        path = self._folder / block.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+    def _append_bytes(self, path: str, *pieces: bytes) -> None:
+        file = self._folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("ab") as whole:  # the folder was empty, so it holds nothing of others
+            whole.writelines(pieces)
 
 
 def _as_stream(table: pa.Table) -> bytes:

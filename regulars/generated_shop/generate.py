@@ -134,8 +134,9 @@ def _chunk_blocks(
     settings: ShopSettings, number: int, count: int, is_scale_only: bool
 ) -> list[Block]:
     world = _world(settings)
+    random = stream(settings.seed, "malformed", number)
     if is_scale_only:
-        return [scale_only.order_block(world, number, count)]
+        return list(blocks_of(scale_only.order_lines(world, number, count), settings, random))
     chunk = make_chunk(world, number, count)
     tills = np.array([False] * FIRST_BRANCH + [till.is_by_line for till in branches.TILLS])
     deliveries = deliver(
@@ -146,7 +147,6 @@ def _chunk_blocks(
         world,
     )
     delivered = delivered_lines(deliveries, chunk.orders, chunk.lines)
-    random = stream(settings.seed, "malformed", number)
     contents = (
         *web_shop.contents(chunk, delivered),
         *marketplace.contents(chunk, delivered),
@@ -162,12 +162,12 @@ def _chunk_blocks(
 
 
 def _world_blocks(world: World, is_scale_only: bool) -> Iterator[Block]:
-    if is_scale_only:
-        yield scale_only.product_block(world)
-        return
     random = stream(world.settings.seed, "malformed lists")
-    for content in head_office.contents(world):
+    lists = [scale_only.products(world)] if is_scale_only else head_office.contents(world)
+    for content in lists:
         yield from blocks_of(content, world.settings, random)
+    if is_scale_only:
+        return
     for name, table in truth.of_world(world):
         yield parquet_block(f"truth/{name}.parquet", table)
 

@@ -1,6 +1,5 @@
 """Orders and products alone, in the input contract's own names: the same process, at full speed."""
 
-from datetime import timedelta
 from typing import Final
 
 import numpy as np
@@ -11,15 +10,16 @@ from regulars.generated_shop.catalogue import CATEGORIES, TYPES_A_CATEGORY
 from regulars.generated_shop.chunks import draw_buyers, draw_orders
 from regulars.generated_shop.columns import moment, money, numbers, taken
 from regulars.generated_shop.customers import CHANNELS, NOBODY
-from regulars.generated_shop.files import Block, parquet_block
+from regulars.generated_shop.files import PARQUET, Content
+from regulars.generated_shop.nights import night_of
 from regulars.generated_shop.world import World
 
 SOURCE: Final = "scale_only"
 _DIGITS: Final = 12
 
 
-def order_block(world: World, number: int, count: int) -> Block:
-    """The order lines of a chunk, nights included; `ordered_at` says which."""
+def order_lines(world: World, number: int, count: int) -> Content:
+    """The order lines of a chunk: each comes once, in the night of its day."""
     buyers = draw_buyers(world, number, count)
     orders, lines = draw_orders(world, number, buyers)
     order = lines.order
@@ -47,10 +47,11 @@ def order_block(world: World, number: int, count: int) -> Block:
             "channel": taken(np.array(CHANNELS), orders.channel[order]),
         }
     )
-    return parquet_block(f"landing/{SOURCE}/order_lines_{_last_day(world)}.parquet", table)
+    night = night_of(orders.day, world.calendar)[order]
+    return Content(SOURCE, "order_lines", PARQUET, table, night)
 
 
-def product_block(world: World) -> Block:
+def products(world: World) -> Content:
     """The catalogue."""
     catalogue = world.catalogue
     category = catalogue.category
@@ -66,12 +67,7 @@ def product_block(world: World) -> Block:
             "unit_cost": money(catalogue.cost_cents),
         }
     )
-    return parquet_block(f"landing/{SOURCE}/products_{_last_day(world)}.parquet", table)
-
-
-def _last_day(world: World) -> str:
-    last = world.settings.last_day + timedelta(days=world.settings.nights)
-    return last.isoformat()
+    return Content(SOURCE, "products", PARQUET, table)
 
 
 def _positions(order: np.ndarray) -> np.ndarray:

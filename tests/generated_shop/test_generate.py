@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 
 import duckdb
 import pyarrow.parquet as pq
@@ -80,6 +82,53 @@ def test_scale_only_is_the_same_process_without_the_truth(tmp_path):
     )
     assert found == true
     assert not (tmp_path / "scale" / "truth").exists()
+
+
+def test_scale_only_delivers_each_order_in_the_night_of_its_day(tmp_path):
+    small = SETTINGS.model_copy(update={"customers": 1_000, "nights": 3})
+    generate(small, tmp_path / "full")
+    generate(small, tmp_path / "scale", is_scale_only=True)
+    files = f"{tmp_path}/scale/*/**/order_lines_*.parquet"
+    orders = tmp_path / "full" / "truth" / "orders.parquet"
+    found = duckdb.sql(
+        f"""
+        select
+            regexp_extract(filename, 'scale/(landing|nights/[^/]+)/scale_only/', 1) as folder,
+            regexp_extract(filename, 'order_lines_(.+).parquet', 1)::date as file_date,
+            count(distinct order_id),
+            max((ordered_at at time zone 'Asia/Shanghai')::date) as newest,
+            min((ordered_at at time zone 'Asia/Shanghai')::date) as oldest
+        from read_parquet('{files}', filename = true)
+        group by all
+        order by file_date
+        """
+    ).fetchall()
+    assert [folder for folder, *_ in found] == [
+        "landing",
+        *(f"nights/2026-01-0{day}" for day in (1, 2, 3)),
+    ]
+    assert all(newest == file_date for _, file_date, _, newest, _ in found)
+    assert all(oldest == file_date for _, file_date, *_, oldest in found[1:])
+    (true,) = duckdb.sql(f"select count(*) from '{orders}'").fetchone()
+    assert sum(count for _, _, count, *_ in found) == true
+
+
+_IN_FEW_FILES = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+from regulars.generated_shop.generate import generate
+from regulars.generated_shop.settings import ShopSettings
+generate(ShopSettings(customers=300, years=1, nights=180), Path(sys.argv[1]))
+"""
+
+
+def test_half_a_year_of_nights_keeps_few_files_open(tmp_path):
+    made = subprocess.run(
+        [sys.executable, "-c", _IN_FEW_FILES, tmp_path / "shop"], capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stderr
+    assert len(list((tmp_path / "shop" / "nights").glob("*/*/*.parquet"))) > 200
 
 
 @pytest.mark.parametrize("seed", range(1, 9))
