@@ -12,7 +12,8 @@ from flows.audit import audit_file
 from flows.database_file import NewerWarehouseError, connect
 from flows.publish.versions import NothingPublishedError, published_file
 from flows.settings import RefreshSettings
-from regulars.settings import InvalidSettingsError, load_settings
+from regulars.settings import load_settings
+from regulars.settings_file import InvalidSettingsError
 from regulars.terminal import fail
 
 

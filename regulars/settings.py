@@ -1,24 +1,18 @@
 """Settings of the command line: command line over environment over settings file over defaults.
 
 What each setting means stands once, in flows/settings.py. This module says where its value comes
-from, explains wrong ones, and writes the documented settings file.
+from.
 """
 
-import json
 import os
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from textwrap import wrap
-from types import NoneType
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Any, Final, get_args, get_origin
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -29,6 +23,8 @@ from pydantic_settings import (
 )
 
 from flows.settings import RefreshSettings
+from regulars import settings_file
+from regulars.settings_file import InvalidSettingsError, did_you_mean, explain, read_toml
 
 DEFAULT_FILE: Final = Path("regulars.toml")
 PREFIX: Final = "REGULARS_"
@@ -48,10 +44,6 @@ _NOT_SETTINGS: Final = {
     "REGULARS_SCHEDULER_PID",
     "REGULARS_WORK_FILE",
 }
-
-
-class InvalidSettingsError(Exception):
-    """Settings that cannot be used; one line of the message for each wrong key."""
 
 
 class _Environment(EnvSettingsSource):
@@ -91,7 +83,7 @@ def load_settings(
     """
     file = config or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
     given = {name: value for name, value in (options or {}).items() if value is not None}
-    written = _read_toml(file) if file else {}
+    written = read_toml(file, "regulars settings --example") if file else {}
     folder = (file.parent if file else Path()).absolute()
     errors = list(_unknown_variables(os.environ))
 
@@ -110,7 +102,10 @@ def load_settings(
     try:
         settings = FromEverywhere()
     except ValidationError as error:
-        errors += [_explain(detail, given, file) for detail in error.errors()]
+        errors += [
+            explain(RefreshSettings, detail, lambda path: _where(path, given, file))
+            for detail in error.errors()
+        ]
     except SettingsError as error:  # a section or list that is not JSON
         errors.append(f"environment: {error}; a section or a list is written as JSON")
     if errors or settings is None:
@@ -123,41 +118,17 @@ def load_settings(
 
 def example() -> str:
     """The documented settings file: every setting, its meaning, what it takes and its default."""
-    lines = [
-        "# Settings of Regulars. Everything here is optional: the values shown are the defaults.",
-        "# Copy to regulars.toml and change what you need. Paths are relative to its folder.",
-        "#",
-        "# The environment wins over this file: REGULARS_WAREHOUSE=/srv/warehouse,",
-        "# REGULARS_MINING__MINIMUM_SUPPORT=0.01 (two underscores between section and setting).",
-        "# Options of the command line win over both. Secrets belong into the environment only.",
-        "#",
-        "# Written by `regulars settings --example` from flows/settings.py.",
+    head = [
+        "Settings of Regulars. Everything here is optional: the values shown are the defaults.",
+        "Copy to regulars.toml and change what you need. Paths are relative to its folder.",
+        "",
+        "The environment wins over this file: REGULARS_WAREHOUSE=/srv/warehouse,",
+        "REGULARS_MINING__MINIMUM_SUPPORT=0.01 (two underscores between section and setting).",
+        "Options of the command line win over both. Secrets belong into the environment only.",
+        "",
+        "Written by `regulars settings --example` from flows/settings.py.",
     ]
-    fields = RefreshSettings.model_fields
-    for name, field in fields.items():
-        if not _is_section(field):
-            lines += ["", *_documented(name, field)]
-    for name, field in fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            lines += ["", "", f"# {(section.__doc__ or '').strip()}", f"[{name}]"]
-            for inner_name, inner in section.model_fields.items():
-                lines += ["", *_documented(inner_name, inner)]
-    return "\n".join(lines) + "\n"
-
-
-def as_toml(settings: RefreshSettings) -> str:
-    """The settings as a TOML file would say them, unset ones left out."""
-    values = settings.model_dump()
-    plain = {name: value for name, value in values.items() if not isinstance(value, dict)}
-    lines = [f"{name} = {_toml(value)}" for name, value in plain.items() if value is not None]
-    for name, section in values.items():
-        if isinstance(section, dict):
-            lines += ["", f"[{name}]"]
-            lines += [
-                f"{key} = {_toml(value)}" for key, value in section.items() if value is not None
-            ]
-    return "\n".join(lines) + "\n"
+    return settings_file.example(RefreshSettings, head, _EXAMPLES)
 
 
 # ---------- where a value came from
@@ -172,24 +143,6 @@ def _where(path: tuple[str, ...], options: Iterable[str], file: Path | None) -> 
         if (variable := PREFIX + "__".join(path[:length]).upper()) in variables:
             return f"environment: {variable}"
     return f"{file}: {'.'.join(path)}"
-
-
-def _read_toml(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text("utf-8"), parse_float=Decimal)
-    except FileNotFoundError:
-        raise InvalidSettingsError(
-            f"{file}: no such settings file; `regulars settings --example > {file}` writes one"
-        ) from None
-    except OSError as error:
-        raise InvalidSettingsError(f"{file}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InvalidSettingsError(
-            f"{file}: expected UTF-8 text, found byte 0x{error.object[error.start]:02x}"
-            f" at position {error.start}; save the file as UTF-8"
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidSettingsError(f"{file}: not valid TOML: {error}") from None
 
 
 def _anchored(written: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -207,8 +160,9 @@ def _unknown_variables(environment: Iterable[str]) -> Iterator[str]:
 
     Other names with our prefix are left alone: they may be secrets or belong to other programs.
     """
-    known = [PREFIX + path.replace(".", "__").upper() for path in _paths()]
-    sections = {path.split(".")[0].upper() for path in _paths() if "." in path}
+    paths = settings_file.paths(RefreshSettings)
+    known = [PREFIX + path.replace(".", "__").upper() for path in paths]
+    sections = {path.split(".")[0].upper() for path in paths if "." in path}
     for variable in sorted(environment):
         name = variable.upper()
         section = name.removeprefix(PREFIX).split("__")[0]
@@ -216,76 +170,7 @@ def _unknown_variables(environment: Iterable[str]) -> Iterator[str]:
             continue
         near = get_close_matches(name, known, 1, 0.9)
         if near and section not in sections:  # within a section pydantic itself complains
-            yield f"environment: {variable}: no such setting" + _did_you_mean(near)
-
-
-# ---------- what is wrong with it
-
-
-def _explain(detail: ErrorDetails, options: Iterable[str], file: Path | None) -> str:
-    path = tuple(str(part) for part in detail["loc"] if not isinstance(part, int))
-    where = _where(path, options, file)
-    if detail["type"] == "extra_forbidden":
-        # by its own name, wherever it belongs: a key may stand in the wrong section
-        known = {one.split(".")[-1]: one for one in [*RefreshSettings.model_fields, *_paths()]}
-        full = [known[one] for one in get_close_matches(path[-1], known, 1)]
-        return f"{where}: no such setting" + _did_you_mean(full)
-    if SecretStr in get_args(_field(path).annotation):
-        return f"{where}: expected {_expected(_field(path))}; its value, a secret, is not shown"
-    found = json.dumps(detail["input"], default=str, ensure_ascii=False)
-    if isinstance(detail["input"], Decimal):
-        found = str(detail["input"])
-    return f"{where}: expected {_expected(_field(path))}, found {found}"
-
-
-def _did_you_mean(names: Iterable[str]) -> str:
-    return "".join(f"; did you mean {name}?" for name in list(names)[:1])
-
-
-def _field(path: tuple[str, ...]) -> FieldInfo:
-    field = RefreshSettings.model_fields[path[0]]
-    section = field.annotation
-    if len(path) > 1 and isinstance(section, type) and issubclass(section, BaseModel):
-        return section.model_fields[path[1]]
-    return field
-
-
-def _expected(field: FieldInfo) -> str:
-    """What a setting takes, in words: "a whole number, at least 1"."""
-    if _is_section(field):
-        return "a section with settings of its own"
-    kinds = [kind for kind in get_args(field.annotation) if kind is not NoneType]
-    kind = field.annotation if get_origin(field.annotation) in (Literal, list, None) else kinds[0]
-    if get_origin(kind) is Literal:
-        return "one of " + ", ".join(get_args(kind))
-    if get_origin(kind) is list:
-        return "a list of names"
-    words: dict[Any, str] = {
-        bool: "true or false",
-        int: "a whole number",
-        Decimal: "a number",
-        Path: "a path",
-        str: "a text",
-        SecretStr: "a web address",
-        date: "a date like 2026-12-31",
-    }
-    limits = {
-        name: getattr(limit, name)
-        for limit in field.metadata
-        for name in ("gt", "ge", "le")
-        if getattr(limit, name, None) is not None
-    }
-    if "gt" in limits:
-        limits.pop("ge", None)
-    spoken = {"gt": "above", "ge": "at least", "le": "at most"}
-    return words[kind] + "".join(f", {spoken[name]} {limit}" for name, limit in limits.items())
-
-
-# ---------- the fields
-
-
-def _is_section(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+            yield f"environment: {variable}: no such setting" + did_you_mean(near)
 
 
 def _is_list(field: FieldInfo) -> bool:
@@ -296,32 +181,3 @@ def _path_fields() -> list[str]:
     return [
         name for name, field in RefreshSettings.model_fields.items() if field.annotation is Path
     ]
-
-
-def _paths() -> list[str]:
-    """Every setting's dotted name, sections themselves left out."""
-    paths = []
-    for name, field in RefreshSettings.model_fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            paths += [f"{name}.{inner}" for inner in section.model_fields]
-        else:
-            paths.append(name)
-    return paths
-
-
-def _documented(name: str, field: FieldInfo) -> list[str]:
-    meaning = wrap(f"{field.description} ({_expected(field)})", 96)
-    unset = field.default is None
-    value = _EXAMPLES[name] if unset else field.default
-    return [*(f"# {line}" for line in meaning), f"{'# ' if unset else ''}{name} = {_toml(value)}"]
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | Decimal | date):
-        return str(value)
-    if isinstance(value, list):
-        return "[" + ", ".join(_toml(one) for one in value) + "]"
-    return json.dumps(str(value), ensure_ascii=False)

@@ -15,6 +15,14 @@ from rich.table import Table
 from regulars.terminal import count, fail, plain_table, program, screen, shown
 
 
+def _print_example(is_asked: bool) -> None:
+    if is_asked:
+        from regulars.generated_shop.settings import example
+
+        typer.echo(example(), nl=False)
+        raise typer.Exit
+
+
 def generate(
     out: Annotated[
         Path, typer.Option(help="A new folder for the shop.", file_okay=False, metavar="DIR")
@@ -55,11 +63,19 @@ def generate(
         typer.Option(
             help="How people buy, what is planted, how names are damaged: a TOML file, or the "
             "truth/settings.json of another generated shop.",
-            exists=True,
             dir_okay=False,
             metavar="FILE",
         ),
     ] = None,
+    example: Annotated[
+        bool,
+        typer.Option(
+            "--example",
+            help="Print the documented settings file instead.",
+            callback=_print_example,
+            is_eager=True,
+        ),
+    ] = False,
     processes: Annotated[
         int | None,
         typer.Option(help="Processes; the bytes are the same.", show_default="all cores", min=1),
@@ -77,31 +93,25 @@ def generate(
       regulars generate --out shop
       regulars refresh --config shop/regulars.toml
       regulars generate --out shop --nightly 30   (a month of deliveries)
+      regulars generate --example > shop.toml     (all its settings)
     """
-    from pydantic import ValidationError
-
     from regulars.generated_shop.generate import generate as write_shop
     from regulars.generated_shop.settings import read_settings
+    from regulars.settings_file import InvalidSettingsError
 
     try:
         shop = read_settings(
             settings,
-            customers=customers,
-            years=years,
-            seed=seed,
-            last_day=until.date() if until else None,
-            nights=nightly,
+            {
+                "customers": ("--customers", customers),
+                "years": ("--years", years),
+                "seed": ("--seed", seed),
+                "last_day": ("--until", until.date() if until else None),
+                "nights": ("--nightly", nightly),
+            },
         )
-    except ValidationError as error:
-        fail(
-            "\n".join(
-                f"{'.'.join(map(str, one['loc'])) or 'settings'}: "
-                f"{one['msg'].removeprefix('Value error, ')}"
-                for one in error.errors()
-            )
-        )
-    except (ValueError, OSError) as error:
-        fail(f"{shown(settings) if settings else 'settings'}: {error}")
+    except InvalidSettingsError as error:
+        fail(str(error))
     last = shop.last_day + timedelta(days=shop.nights)
     if last >= date.today():
         fail(

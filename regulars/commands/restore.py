@@ -54,7 +54,8 @@ def restore(
     )
     from flows.work_file import RefreshInProgressError
     from regulars.flow_run import FlowStoppedError, run_flow
-    from regulars.settings import DEFAULT_FILE, InvalidSettingsError, load_settings
+    from regulars.settings import DEFAULT_FILE, load_settings
+    from regulars.settings_file import InvalidSettingsError
 
     console = screen()
     settings_file = config or DEFAULT_FILE

@@ -20,6 +20,7 @@ def settings(
       regulars settings --example > regulars.toml
     """
     from regulars.reading import load_or_fail
-    from regulars.settings import as_toml, example
+    from regulars.settings import example
+    from regulars.settings_file import as_toml
 
     typer.echo(example() if show_example else as_toml(load_or_fail(config, {})), nl=False)

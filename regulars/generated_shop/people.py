@@ -5,16 +5,13 @@ China's (UTC+8). E-mail addresses end in `.example`, which nobody can own (RFC 2
 list made from the generated shop ever reaches a mailbox.
 """
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import ConfigDict
 
-from regulars.generated_shop.floors import check_floors, share
 from regulars.generated_shop.names import (
     BUSINESS_KINDS,
     BUSINESS_WORDS,
@@ -30,6 +27,7 @@ from regulars.generated_shop.names import (
 )
 from regulars.generated_shop.numbering import LARGEST_PERSON_NUMBER, person_tails, phone_numbers
 from regulars.generated_shop.randomness import chosen, drawn
+from regulars.generated_shop.settings_section import Section, share
 
 PEOPLE_SCHEMA: Final = pa.schema(
     [
@@ -121,56 +119,43 @@ _STUDENT_SHARE: Final = 0.7  # of eldest children; the others are grown up and s
 _DAYS_TO_22: Final = 8036
 
 
-@dataclass(frozen=True)
-class PeopleSettings:
-    """What share of people is how. Each has a floor, below which people are too easy to tell apart.
+class PeopleSettings(Section):
+    """What share of people is how. Below its floor people would be too easy to tell apart."""
 
-    Attributes:
-        share_women: of heads of families, children and grandparents. Default .55, floor .2.
-        share_business: people who buy for a business account. Default .03, floor 0.
-        share_abroad: families that live abroad (with a Chinese phone). Default .02, floor 0.
-        share_single_character: given names of one character, which make most of the namesakes.
-            Default .15, floor .05.
-        share_doubles: singles with name, sex and birth date of another single. Default .004,
-            floor .002.
-        share_english_name: people who also go by an English name. Default .2, floor .05.
-        share_without_email: Default .3, floor .15.
-        share_family_phone: families of two or more, all on the phone of its head. Default .1,
-            floor .05.
-        share_family_email: families of two or more whose members write from the head's address,
-            where the head has one. Default .04, floor .02.
-        share_phone_changed: people whose phone number changed in the period. Default .08,
-            floor .04.
-        share_moved: families in China that moved in the period. Default .12, floor .05.
-        share_married_in_period: couples without children who married in it. Default .2, floor .05.
-        share_married_name: wives who took their husband's family name or put it before their own
-            (where the two differ). Default .15, floor .05.
-        share_without_income_band: families. Default .2, floor 0.
-
-    Raises:
-        ValueError: for a share below its floor or above 1, naming all three.
-    """
-
-    # A mistyped name in a settings file is an error, not a setting left at its default.
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    share_women: float = share(0.55, floor=0.2)
-    share_business: float = share(0.03, floor=0.0)
-    share_abroad: float = share(0.02, floor=0.0)
-    share_single_character: float = share(0.15, floor=0.05)
-    share_doubles: float = share(0.004, floor=0.002)
-    share_english_name: float = share(0.2, floor=0.05)
-    share_without_email: float = share(0.3, floor=0.15)
-    share_family_phone: float = share(0.1, floor=0.05)
-    share_family_email: float = share(0.04, floor=0.02)
-    share_phone_changed: float = share(0.08, floor=0.04)
-    share_moved: float = share(0.12, floor=0.05)
-    share_married_in_period: float = share(0.2, floor=0.05)
-    share_married_name: float = share(0.15, floor=0.05)
-    share_without_income_band: float = share(0.2, floor=0.0)
-
-    def __post_init__(self) -> None:
-        check_floors(self)
+    share_women: float = share(
+        0.55, 0.2, "women among heads of families, children and grandparents"
+    )
+    share_business: float = share(0.03, 0.0, "people who buy for a business account")
+    share_abroad: float = share(0.02, 0.0, "families that live abroad (with a Chinese phone)")
+    share_single_character: float = share(
+        0.15, 0.05, "given names of one character, which make most of the namesakes"
+    )
+    share_doubles: float = share(
+        0.004, 0.002, "singles with name, sex and birth date of another single"
+    )
+    share_english_name: float = share(0.2, 0.05, "people who also go by an English name")
+    share_without_email: float = share(0.3, 0.15, "people without an e-mail address")
+    share_family_phone: float = share(
+        0.1, 0.05, "families of two or more that are all on the phone of their head"
+    )
+    share_family_email: float = share(
+        0.04,
+        0.02,
+        "families of two or more whose members write from the head's address",
+    )
+    share_phone_changed: float = share(
+        0.08, 0.04, "people whose phone number changed in the period"
+    )
+    share_moved: float = share(0.12, 0.05, "families in China that moved in the period")
+    share_married_in_period: float = share(
+        0.2, 0.05, "couples without children who married in the period"
+    )
+    share_married_name: float = share(
+        0.15,
+        0.05,
+        "wives who took their husband's family name or put it before their own",
+    )
+    share_without_income_band: float = share(0.2, 0.0, "families whose income nobody knows")
 
 
 class _Families(NamedTuple):

@@ -6,16 +6,13 @@ how its ids look. All else that differs from the person is named in the record's
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import ConfigDict
 
 from regulars.generated_shop import damage
-from regulars.generated_shop.floors import check_floors, share
 from regulars.generated_shop.numbering import (
     PHONES_OF_A_PERSON,
     luhn_digits,
@@ -23,6 +20,7 @@ from regulars.generated_shop.numbering import (
     phone_numbers,
     record_numbers,
 )
+from regulars.generated_shop.settings_section import Section, share
 
 RECORDS_SCHEMA: Final = pa.schema(
     [
@@ -127,89 +125,58 @@ Mask = np.ndarray
 Change = Callable[[pa.Array], pa.Array]
 
 
-@dataclass(frozen=True)
-class CorruptionSettings:
+class CorruptionSettings(Section):
     """How often what goes wrong with a record, where its source's factor is 1 (`FACTORS`).
 
     A rate counts on the records that the corruption can befall: the attribute is held by the
     source, known of the person, and no earlier corruption took it (in the order below, within
     name, sex, birth date, e-mail, phone and address). Floors are about half of the defaults, so
     that nobody makes resolution easy.
-
-    Attributes:
-        missing_name: no name at all. Default .02, floor .01.
-        missing_given_name: 张女士, `Ms Zhang` where spelled in Latin. Default .02, floor .01.
-        missing_family_name: Default .005, floor .002.
-        name_before_marriage: of a wife who took a name, registered later under her own. Default
-            .2, floor .1.
-        masked_name: 张**, of the marketplace. Default .5, floor .3.
-        english_name: instead of the given name: `Lily Zhang`. Of who has one. Default .06,
-            floor .03.
-        latin_spelling: pinyin, with or without blanks and capitals, in either order. Default .04,
-            floor .02.
-        latin_typo: in a name spelled in Latin. Default .06, floor .03.
-        homophone: another character of the same pinyin, in a given name. Default .02, floor .01.
-        swapped_names: family and given name in each other's place. Default .015, floor .008.
-        name_blanks: a blank, ordinary or ideographic, or one too many. Default .03, floor .01.
-        missing_sex: Default .2, floor .1.
-        missing_birth_date: Default .15, floor .08.
-        default_birth_date: DEFAULT_BIRTH_DATE, for want of a better one. Default .02, floor .01.
-        swapped_day_and_month: where both are at most 12 and differ. Default .01, floor .005.
-        missing_email: Default .1, floor .05.
-        other_email: a second address of the person, always the same. Default .03, floor .015.
-        email_typo: before the @. Default .02, floor .01.
-        email_upper_case: all of it, or the first letter. Default .03, floor .01.
-        missing_phone: none was given. Default .03, floor .015.
-        shop_phone: the source's own number written there instead. Of those without. Default .25,
-            floor .1.
-        virtual_phone: the marketplace's number with an extension. Default .08, floor .04.
-        changed_phone: a number of the person that no other record has. Default .015, floor .008.
-        phone_typo: Default .01, floor .006.
-        phone_format: `+86 138 0013 8000` and others. Default .15, floor .05.
-        phone_full_width: digits １３８. Default .01, floor .005.
-        missing_address: street, city and region may still be there. Default .08, floor .04.
-        address_abbreviation: Default .15, floor .08.
-        address_full_width: digits １２８. Default .01, floor .005.
-
-    Raises:
-        ValueError: for a rate below its floor or above 1, naming all three.
     """
 
-    # A mistyped name in a settings file is an error, not a setting left at its default.
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    missing_name: float = share(0.02, floor=0.01)
-    missing_given_name: float = share(0.02, floor=0.01)
-    missing_family_name: float = share(0.005, floor=0.002)
-    name_before_marriage: float = share(0.2, floor=0.1)
-    masked_name: float = share(0.5, floor=0.3)
-    english_name: float = share(0.06, floor=0.03)
-    latin_spelling: float = share(0.04, floor=0.02)
-    latin_typo: float = share(0.06, floor=0.03)
-    homophone: float = share(0.02, floor=0.01)
-    swapped_names: float = share(0.015, floor=0.008)
-    name_blanks: float = share(0.03, floor=0.01)
-    missing_sex: float = share(0.2, floor=0.1)
-    missing_birth_date: float = share(0.15, floor=0.08)
-    default_birth_date: float = share(0.02, floor=0.01)
-    swapped_day_and_month: float = share(0.01, floor=0.005)
-    missing_email: float = share(0.1, floor=0.05)
-    other_email: float = share(0.03, floor=0.015)
-    email_typo: float = share(0.02, floor=0.01)
-    email_upper_case: float = share(0.03, floor=0.01)
-    missing_phone: float = share(0.03, floor=0.015)
-    shop_phone: float = share(0.25, floor=0.1)
-    virtual_phone: float = share(0.08, floor=0.04)
-    changed_phone: float = share(0.015, floor=0.008)
-    phone_typo: float = share(0.01, floor=0.006)
-    phone_format: float = share(0.15, floor=0.05)
-    phone_full_width: float = share(0.01, floor=0.005)
-    missing_address: float = share(0.08, floor=0.04)
-    address_abbreviation: float = share(0.15, floor=0.08)
-    address_full_width: float = share(0.01, floor=0.005)
-
-    def __post_init__(self) -> None:
-        check_floors(self)
+    missing_name: float = share(0.02, 0.01, "no name at all")
+    missing_given_name: float = share(
+        0.02, 0.01, "the family name alone: 张女士, `Ms Zhang` where spelled in Latin"
+    )
+    missing_family_name: float = share(0.005, 0.002, "the given name alone")
+    name_before_marriage: float = share(
+        0.2, 0.1, "a wife who took a name, registered later under her own"
+    )
+    masked_name: float = share(0.5, 0.3, "张**, as the marketplace shows it")
+    english_name: float = share(
+        0.06, 0.03, "Lily Zhang: the English name for the given name, of who has one"
+    )
+    latin_spelling: float = share(
+        0.04, 0.02, "Zhang Wei: pinyin, with or without blanks and capitals, in either order"
+    )
+    latin_typo: float = share(0.06, 0.03, "a typing error in a name spelled in Latin")
+    homophone: float = share(0.02, 0.01, "another character of the same pinyin, in a given name")
+    swapped_names: float = share(0.015, 0.008, "family and given name in each other's place")
+    name_blanks: float = share(0.03, 0.01, "a blank, ordinary or ideographic, or one too many")
+    missing_sex: float = share(0.2, 0.1, "no sex")
+    missing_birth_date: float = share(0.15, 0.08, "no birth date")
+    default_birth_date: float = share(0.02, 0.01, "1980-01-01, for want of a better one")
+    swapped_day_and_month: float = share(
+        0.01, 0.005, "the birth date's day and month, where both are at most 12 and differ"
+    )
+    missing_email: float = share(0.1, 0.05, "no e-mail address, of who has one")
+    other_email: float = share(0.03, 0.015, "a second address of the person, always the same")
+    email_typo: float = share(0.02, 0.01, "a typing error before the @")
+    email_upper_case: float = share(
+        0.03, 0.01, "capitals in the e-mail address: all of it, or the first letter"
+    )
+    missing_phone: float = share(0.03, 0.015, "no phone was given")
+    shop_phone: float = share(
+        0.25, 0.1, "the source's own number in place of one that was not given"
+    )
+    virtual_phone: float = share(0.08, 0.04, "the marketplace's number with an extension")
+    changed_phone: float = share(0.015, 0.008, "a number of the person that no other record has")
+    phone_typo: float = share(0.01, 0.006, "a typing error in the phone")
+    phone_format: float = share(0.15, 0.05, "`+86 138 0013 8000` and others")
+    phone_full_width: float = share(0.01, 0.005, "the digits of the phone as １３８")
+    missing_address: float = share(0.08, 0.04, "no street; city and region may still be there")
+    address_abbreviation: float = share(0.15, 0.08, "the address shortened")
+    address_full_width: float = share(0.01, 0.005, "the digits of the address as １２８")
 
 
 def corruption_rate(settings: CorruptionSettings, corruption: str, kind: int) -> float:

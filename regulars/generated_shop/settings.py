@@ -1,15 +1,17 @@
 """What a generated shop is made from: its size, how people buy, what was planted, how damaged."""
 
-import json
-import tomllib
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from regulars import settings_file
 from regulars.generated_shop.people import PeopleSettings
 from regulars.generated_shop.records import CorruptionSettings
+from regulars.generated_shop.settings_section import Section
+from regulars.settings_file import InvalidSettingsError, explain, read_json, read_toml
 
 LATEST_DAY: Final = date(2049, 12, 31)  # the seed of Chinese holidays ends in 2050
 EARLIEST_DAY: Final = date(1991, 1, 1)  # China's clocks have not changed since
@@ -21,7 +23,8 @@ MOST_DECOYS: Final = 24
 MOST_PRICE_MOVES: Final = 16
 # Chunks of 10,000 people number 10 million orders; clumps, businesses and salespeople add to these.
 MOST_PURCHASES_A_PERSON: Final = 300
-_LONGEST_SCALE_WEEKS: Final = 1e9  # nobody ever buys or drops out
+EXAMPLE_COMMAND: Final = "regulars generate --example"
+_LONGEST_SCALE_WEEKS: Final = 1_000_000_000  # nobody ever buys or drops out
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 # Demand falls by refusals, which cannot make it rise: a price only moves up, demand only down.
@@ -29,11 +32,7 @@ _PriceFactor = Annotated[float, Field(ge=1, le=10)]
 _Elasticity = Annotated[float, Field(ge=-20, le=0)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Behaviour(_Section):
+class Behaviour(Section):
     """How people buy: Poisson with gamma-distributed rates, until they drop out.
 
     The rate of a customer (purchases a standard week) and the hazard of dropping out (a week) are
@@ -65,7 +64,7 @@ class Behaviour(_Section):
     )
 
 
-class Planted(_Section):
+class Planted(Section):
     """What is true of the shop, for mining and models to find."""
 
     bundle_strengths: tuple[_Share, ...] = Field(
@@ -123,7 +122,7 @@ class Planted(_Section):
     )
 
 
-class ShopSettings(_Section):
+class ShopSettings(Section):
     """A generated shop. The same settings give the same bytes."""
 
     customers: int = Field(20_000, ge=1, le=99_999_999, description="people, prospects included")
@@ -169,21 +168,40 @@ class ShopSettings(_Section):
         return self
 
 
-def read_settings(file: Path | None, **given: Any) -> ShopSettings:
-    """Settings of a TOML or JSON file, such as a shop's own truth/settings.json; given ones win.
+def read_settings(file: Path | None, options: Mapping[str, tuple[str, Any]]) -> ShopSettings:
+    """Settings of a TOML file or of another shop's truth/settings.json; options win over it.
+
+    Args:
+        file: None for the defaults.
+        options: by setting, the option's name and its value; None counts as not given.
 
     Raises:
-        ValueError: what is wrong with which setting (pydantic's message), or with the file.
-        OSError: a file that cannot be read.
+        InvalidSettingsError: a line for each wrong key: where, which, what was expected and found.
     """
-    written: Any = {}
-    if file:
-        read = json.loads if file.suffix == ".json" else tomllib.loads
-        written = read(file.read_text("utf-8"))
-        if not isinstance(written, dict):
-            raise ValueError(
-                "settings are a table of names and values (in JSON an object), "
-                f"not a {type(written).__name__}"
-            )
-    given = {name: value for name, value in given.items() if value is not None}
-    return ShopSettings.model_validate(written | given)
+    read = read_json if file and file.suffix == ".json" else read_toml
+    written = read(file, EXAMPLE_COMMAND) if file else {}
+    given = {name: value for name, (_, value) in options.items() if value is not None}
+
+    def where(path: tuple[str, ...]) -> str:
+        if path and path[0] in given:
+            return options[path[0]][0]
+        return ": ".join([*([str(file)] if file else []), *([".".join(path)] if path else [])])
+
+    try:
+        return ShopSettings.model_validate(written | given)
+    except ValidationError as error:
+        raise InvalidSettingsError(
+            "\n".join(explain(ShopSettings, detail, where) for detail in error.errors())
+        ) from None
+
+
+def example() -> str:
+    """The documented settings file: every setting, its meaning, what it takes and its default."""
+    head = [
+        "Settings of a generated shop. All are optional: the values shown are the defaults.",
+        "Save as shop.toml, change what you need, and: regulars generate --settings shop.toml ...",
+        "Options of the command line win over this file.",
+        "",
+        f"Written by `{EXAMPLE_COMMAND}`.",
+    ]
+    return settings_file.example(ShopSettings, head, {})

@@ -7,7 +7,8 @@ import pytest
 
 from flows.project import project_folder
 from flows.settings import RefreshSettings
-from regulars.settings import InvalidSettingsError, as_toml, example, load_settings
+from regulars.settings import example, load_settings
+from regulars.settings_file import InvalidSettingsError, as_toml
 
 
 def write(path: Path, text: str) -> Path:

@@ -56,7 +56,7 @@ def test_a_shop_is_made_again_from_its_own_settings(tmp_path):
     generate(small, tmp_path / "first")
     written = tmp_path / "first" / "truth" / "settings.json"
     assert json.loads(written.read_text("utf-8"))["customers"] == 200
-    generate(read_settings(written), tmp_path / "again")
+    generate(read_settings(written, {}), tmp_path / "again")
     assert hashes(tmp_path / "first") == hashes(tmp_path / "again")
 
 

@@ -1,6 +1,7 @@
 """Which settings a generated shop can have; what they do is the subject of the other tests."""
 
 import math
+import tomllib
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -15,8 +16,10 @@ from regulars.generated_shop.settings import (
     Behaviour,
     Planted,
     ShopSettings,
+    example,
     read_settings,
 )
+from regulars.settings_file import InvalidSettingsError, as_toml, paths
 
 TUPLES_OF_SHARES = ("bundle_strengths", "sequence_strengths", "decoy_rates", "campaign_effects")
 
@@ -131,9 +134,8 @@ def test_no_number_of_the_shop_is_infinite_or_none(name, value):
 @pytest.mark.parametrize("section", ["people", "corruption"])
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_no_share_of_people_or_records_is_infinite_or_none(section, value):
-    for name in vars(getattr(ShopSettings(), section)):
-        with pytest.raises(ValidationError, match=rf"\.{name} must be from its floor"):
-            ShopSettings.model_validate({section: {name: value}})
+    for name in type(getattr(ShopSettings(), section)).model_fields:
+        assert refused(section, name, value) == {f"{section}.{name}"}
 
 
 @pytest.mark.parametrize(
@@ -172,23 +174,105 @@ def test_the_longest_shop_has_the_default_rates():
     assert ShopSettings(years=30, nights=180).behaviour == Behaviour()
 
 
+def told(file, text, **options):
+    """The complaints about a settings file of this text, without the file's name."""
+    file.write_text(text, "utf-8")
+    with pytest.raises(InvalidSettingsError) as raised:
+        read_settings(file, {name: (f"--{name}", value) for name, value in options.items()})
+    return [line.removeprefix(f"{file}: ") for line in str(raised.value).splitlines()]
+
+
 @pytest.mark.parametrize(
-    ("name", "text", "kind"),
-    [
-        ("shop.json", "[1]", "list"),
-        ("shop.json", "null", "NoneType"),
-        ("shop.json", "3", "int"),
-    ],
+    ("text", "complaint"),
+    {
+        "customers = 0": "customers: expected a whole number, "
+        "at least 1, at most 99999999, found 0",
+        "years = 'two'": 'years: expected a whole number, at least 1, at most 30, found "two"',
+        "last_day = 3": "last_day: expected a date like 2026-12-31, found 3",
+        "behaviour = 3": "behaviour: expected a section with settings of its own, found 3",
+        "custommers = 3": "custommers: no such setting; did you mean customers?",
+        "irregular_share = 0.1": "irregular_share: no such setting; "
+        "did you mean behaviour.irregular_share?",
+        "[behaviour]\nirregular_share = 2": "behaviour.irregular_share: expected a number, "
+        "at least 0, at most 1, found 2",
+        "[behaviour]\nprospect_share = 1": "behaviour.prospect_share: expected a number, "
+        "at least 0, below 1, found 1",
+        "[corruption]\nhomophone = 0.001": "corruption.homophone: expected a number, "
+        "at least 0.01, at most 1, found 0.001",
+        "[people]\nshare_moved = nan": "people.share_moved: expected a number, "
+        "at least 0.05, at most 1, found NaN",
+        "[planted]\ndecoy_rates = 0.1": "planted.decoy_rates: expected a list of at most 24, "
+        "each a number, at least 0, at most 1, found 0.1",
+        f"[planted]\ndecoy_rates = {[0.1] * 25}": "planted.decoy_rates: expected a list of at "
+        "most 24, each a number, at least 0, at most 1, found 25 of them",
+        "[planted]\ncampaign_effects = [0.1, 7]": "planted.campaign_effects[1]: expected a "
+        "number, at least 0, at most 1, found 7",
+        "[planted]\nprice_moves = [[1.2, 0], [0.5, 0]]": "planted.price_moves[1][0]: expected a "
+        "number, at least 1, at most 10, found 0.5",
+        "[planted]\nprice_moves = [1.2]": "planted.price_moves[0]: expected "
+        "[a number, at least 1, at most 10; a number, at least -20, at most 0], found 1.2",
+        "[planted]\nconfounded_decoys = [['rain', [0.3, 0.1]]]": "planted.confounded_decoys[0][0]: "
+        'expected one of sale days, business, found "rain"',
+        "years = 30\nlast_day = 2000-01-01": "30 years up to 2000-01-01 do not lie between "
+        "1991-01-01 and 2049-12-31, with a year before them",
+        "years = ": "not valid TOML: Invalid value (at end of document)",
+    }.items(),
 )
-def test_a_file_that_is_no_table(tmp_path, name, text, kind):
-    (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match=rf"settings are a table .* not a {kind}"):
-        read_settings(tmp_path / name)
+def test_what_is_wrong_is_told_with_its_place_and_what_is_expected(tmp_path, text, complaint):
+    assert told(tmp_path / "shop.toml", text) == [complaint]
+
+
+def test_every_wrong_setting_is_told_at_once(tmp_path):
+    text = "years = 0\n[behaviour]\nrate_shape = 0\nunknown_one = 1"
+    assert [line.split(":")[0] for line in told(tmp_path / "shop.toml", text)] == [
+        *("years", "behaviour.rate_shape", "behaviour.unknown_one"),
+    ]
+
+
+def test_a_wrong_option_is_told_as_the_option(tmp_path):
+    assert told(tmp_path / "shop.toml", "nights = 3", nights=200) == [
+        "--nights: expected a whole number, at least 0, at most 180, found 200"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    {
+        "[1]": "expected an object with settings, found [1]",
+        "null": "expected an object with settings, found null",
+        "{": "not valid JSON: Expecting property name enclosed in double quotes: "
+        "line 1 column 2 (char 1)",
+    }.items(),
+)
+def test_a_json_file_that_is_no_table(tmp_path, text, complaint):
+    assert told(tmp_path / "shop.json", text) == [complaint]
+
+
+def test_a_file_that_is_not_there_names_what_writes_one(tmp_path):
+    with pytest.raises(InvalidSettingsError, match=r"`regulars generate --example > .*` writes"):
+        read_settings(tmp_path / "none.toml", {})
+
+
+def test_the_example_is_complete_and_holds_the_defaults(tmp_path):
+    file = tmp_path / "shop.toml"
+    file.write_text(example(), "utf-8")
+    assert read_settings(file, {}) == ShopSettings()
+    written = tomllib.loads(example())
+    told_ones = [
+        f"{name}.{inner}" if isinstance(value, dict) else name
+        for name, value in written.items()
+        for inner in (value if isinstance(value, dict) else [name])
+    ]
+    assert told_ones == paths(ShopSettings)
+    assert "None" not in example()
 
 
 def test_settings_written_are_read_again(tmp_path):
     settings = ShopSettings(customers=5, planted=Planted(bundle_strengths=(), decoy_rates=(1.0,)))
     file = tmp_path / "settings.json"
     file.write_text(settings.model_dump_json(), "utf-8")
-    assert read_settings(file) == settings
-    assert read_settings(file, customers=6, seed=None).customers == 6
+    assert read_settings(file, {}) == settings
+    options = {"customers": ("--customers", 6), "seed": ("--seed", None)}
+    assert read_settings(file, options).customers == 6
+    file.with_suffix(".toml").write_text(as_toml(settings), "utf-8")
+    assert read_settings(file.with_suffix(".toml"), {}) == settings
