@@ -1,14 +1,26 @@
 """What the quality gates found in a night: kept in `state`, and told where it stops the night."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 import duckdb
 
 Severity = Literal["warning", "stop"]
+_TOLD_ONE_BY_ONE: Final = 3  # warnings of a source
+_KINDS: Final[Mapping[str, str]] = {
+    "order_lines": "order lines",
+    "orders": "orders",
+    "net_revenue": "net revenue",
+    "line_revenue": "worth of a line",
+    "hours": "hours without an order",
+    "known_lines": "lines that are gone",
+    "known_line_revenue": "known lines of another worth",
+    "delivered_lines": "empty deliveries",
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,43 @@ class BrokenFeedError(Exception):
             + "\nMend the files and refresh again; if they are right, "
             "`regulars refresh --accept` publishes them."
         )
+
+
+def in_short(findings: Sequence[Finding]) -> list[str]:
+    """What people are told of a night's findings: stops and few warnings singly, many counted.
+
+    A first load judges the last weeks of a whole history; in a small shop, most of its days are
+    unusual. All findings are in the audit file and in `state.findings`.
+    """
+    told = [one.text for one in findings if one.severity == "stop"]
+    warnings: dict[str, list[Finding]] = {}
+    for one in findings:
+        if one.severity == "warning":
+            warnings.setdefault(one.source, []).append(one)
+    for source, found in warnings.items():
+        many = len(found) > _TOLD_ONE_BY_ONE
+        told += [_together(source, found)] if many else [one.text for one in found]
+    return told
+
+
+def _together(source: str, findings: Sequence[Finding]) -> str:
+    """A source's warnings by their kind: how many, of which days, and the most unusual one."""
+    kinds = Counter(_KINDS[one.measure] for one in findings)
+    days = sorted(one.day for one in findings if one.day)
+    span = f" of {days[0]} to {days[-1]}" if days else ""
+    worst = max(findings, key=_distance)
+    return (
+        f"{source}: {len(findings)} warnings{span} "
+        f"({', '.join(f'{kind} {number}' for kind, number in kinds.items())}); "
+        f"the most unusual: {worst.text.removeprefix(f'{source}: ')}"
+    )
+
+
+def _distance(finding: Finding) -> Decimal:
+    """How many times its usual worth a finding is away from it."""
+    if not finding.median:
+        return Decimal(0)
+    return abs(finding.value - finding.median) / finding.median
 
 
 def raise_if_broken(findings: Sequence[Finding]) -> None:

@@ -219,13 +219,16 @@ def _hours_finding(
     """A day without a line at hours that usually have many: its file was cut short.
 
     A shop with few orders may lack an evening by luck: the chance of that, (1 - share) ^ orders,
-    must be next to nothing.
+    must be next to nothing. And of days with a line or two nobody knows the usual hours: a share
+    of 100 % after noon is then the luck of one evening.
     """
+    usual_lines = median(source.days.get(one, _CLOSED).lines for one in usual_days)
     is_habit = day == source.edge_day and source.edge_share < Decimal("0.9")
     open_days = [one for one in usual_days if one in source.bins]
     usual_bins = [source.bins[one] for one in open_days]
     bins = source.bins.get(day)
-    if is_habit or not bins or len(usual_bins) < LEAST_HISTORY:
+    is_known = usual_lines >= settings.minimum_lines and len(usual_bins) >= LEAST_HISTORY
+    if is_habit or not bins or not is_known:
         return
     first, last = min(bins), max(bins)
     before = median(_share(one, range(first)) for one in usual_bins)

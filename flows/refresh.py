@@ -34,7 +34,13 @@ from flows.currency import CurrencyError, reporting_currency
 from flows.database_errors import hiding_values
 from flows.database_file import NewerWarehouseError
 from flows.dbt import DbtError, DbtProject, DbtTestError, Mode, TestResult
-from flows.findings import BrokenFeedError, Finding, raise_if_broken, record_findings
+from flows.findings import (
+    BrokenFeedError,
+    Finding,
+    in_short,
+    raise_if_broken,
+    record_findings,
+)
 from flows.fingerprint import build_fingerprint
 from flows.gates import judge
 from flows.housekeeping import keep_house, only_a_trouble_once_published
@@ -121,6 +127,7 @@ class RefreshResult:
         is_published: False where nothing was new, so that the version before stays.
         warnings: what people should look at, a sentence each: of the data, and of what could not
             be done once readers saw the version.
+        findings: number of the gates' findings, of which a warning may tell several.
     """
 
     run_id: str
@@ -130,6 +137,7 @@ class RefreshResult:
     deliveries: tuple[Delivery, ...]
     is_published: bool = False
     warnings: tuple[str, ...] = ()
+    findings: int = 0
 
 
 def can_heal(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
@@ -191,7 +199,13 @@ def _run(
 
 
 def _words(result: RefreshResult) -> str:
-    return "\n".join([f"version {result.run_id} is published", *result.warnings])
+    lines = [f"version {result.run_id} is published", *result.warnings]
+    if result.findings:
+        lines.append(
+            f"findings of the quality gates: {result.findings}, all of them by "
+            '`regulars sql --audit "from findings"`'
+        )
+    return "\n".join(lines)
 
 
 @hiding_values()
@@ -388,7 +402,7 @@ def _run_stages(
         report_version(run_id, {"as of": as_of_date, "built": mode, "rows": current.rows_out})
     warnings = [
         *(f"{one.name}: {one.failures} rows" for one in results if one.status == "warn"),
-        *(finding.text for finding in findings),
+        *in_short(findings),
         *((raised,) if raised else ()),
     ]
     return RefreshResult(
@@ -399,6 +413,7 @@ def _run_stages(
         tuple(deliveries),
         is_published=True,
         warnings=tuple(warnings),
+        findings=len(findings),
     )
 
 

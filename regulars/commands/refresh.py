@@ -162,6 +162,12 @@ def print_summary(
         queries.insert(1, "from cross_sell_rules select rule, lift order by rank")
     for query in queries:
         console.print(f'  {program()} sql{escape(repeated_options)} "{query}"', soft_wrap=True)
+    if result.findings:
+        console.print(
+            f'  {program()} sql{escape(repeated_options)} --audit "from findings"'
+            f"  (all {count(result.findings)} findings of the quality gates)",
+            soft_wrap=True,
+        )
     console.print(f"  {program()} status{escape(repeated_options)}", soft_wrap=True)
 
 

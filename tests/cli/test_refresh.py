@@ -67,6 +67,7 @@ def flow(monkeypatch, warehouse) -> ModuleType:
         result.deliveries = module.deliveries
         result.is_published = module.is_published
         result.warnings = ("shop: 2026-01-01, twice its usual lines",)
+        result.findings = 97
         return result
 
     module.refresh = refresh
@@ -131,6 +132,7 @@ def test_summary(run, flow):
         "As of 2026-01-01: everything to the end of 2025-12-31 counts.",
         "Published version 20260102T030405Z in warehouse/current/regulars.duckdb",
         'regulars sql "show tables"',
+        'regulars sql --audit "from findings" (all 97 findings of the quality gates)',
         "regulars status",
     ):
         assert expected in text

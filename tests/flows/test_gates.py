@@ -9,7 +9,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from flows.findings import BrokenFeedError, Finding, raise_if_broken, record_findings
+from flows.findings import (
+    BrokenFeedError,
+    Finding,
+    in_short,
+    raise_if_broken,
+    record_findings,
+)
 from flows.gates import judge
 from flows.load.raw_tables import create_raw_tables
 from flows.settings import GateSettings
@@ -240,6 +246,56 @@ def test_findings_are_recorded_with_the_run(shop: Nights) -> None:
     ).fetchall()
     day = shop.days()[72]
     assert rows == [("stop", True, "shop", day, Decimal(900), Decimal(9), Decimal(45))]
+
+
+@pytest.mark.parametrize(("orders", "measures"), [(2, []), (40, ["hours"])])
+def test_a_few_orders_a_day_tell_no_usual_hours(
+    tmp_path: Path, orders: int, measures: list[str]
+) -> None:
+    """All orders come after 15:00, but for a day with half of them, before."""
+    early = FIRST + timedelta(72)
+    path = made_shop(
+        tmp_path / "made.duckdb", 77, lambda day: orders // 2 if day == early else orders
+    )
+    with duckdb.connect(path) as connection:
+        connection.execute(
+            "update core.fct_order_lines set ordered_at_local = "
+            "order_date + if(order_date = ?, time '10:00', time '15:00')",
+            [early],
+        )
+    nights = Nights(path, tmp_path, SETTLED)
+    nights.night(nights.days()[:70])
+    nights.publish()
+    found = nights.night([early])
+    assert [finding.measure for finding in found if finding.measure == "hours"] == measures
+
+
+def finding(source: str, day: int, value: int, measure: str = "orders", **others: str) -> Finding:
+    text = f"{source}: 2026-01-{day:02} has {value} {measure}; usually 10"
+    severity = others.get("severity", "warning")
+    usual = None if measure == "hours" else Decimal(10)
+    return Finding(severity, source, measure, date(2026, 1, day), Decimal(value), usual, None, text)
+
+
+def test_few_warnings_are_told_one_by_one() -> None:
+    found = [finding("shop", day, 30) for day in (1, 2, 3)] + [finding("till", 4, 50)]
+    assert in_short(found) == [one.text for one in found]
+
+
+def test_many_warnings_of_a_source_are_told_in_one_sentence_and_stops_never() -> None:
+    found = [
+        *(finding("shop", day, 30 + day) for day in (5, 2, 9)),
+        finding("shop", 7, 90, "net_revenue"),
+        finding("shop", 1, 1, "hours"),
+        finding("till", 4, 50),
+        finding("shop", 3, 1, severity="stop"),
+    ]
+    assert in_short(found) == [
+        "shop: 2026-01-03 has 1 orders; usually 10",
+        "shop: 5 warnings of 2026-01-01 to 2026-01-09 (orders 3, net revenue 1, "
+        "hours without an order 1); the most unusual: 2026-01-07 has 90 net_revenue; usually 10",
+        "till: 2026-01-04 has 50 orders; usually 10",
+    ]
 
 
 # ---------- real shops
