@@ -27,6 +27,7 @@ _WEB_SHARE, _MARKETPLACE_SHARE, _BRANCH_SHARE = 0.7, 0.3, 0.7
 _BUSINESS_RATE: Final = 2.0
 _CONSENT_SHARE, _WITHDRAWN_SHARE = 0.7, 0.08
 _LEAD_SHARE: Final = 0.1  # of the customers, known for weeks before they bought
+_WAIT_SPREAD: Final = 0.5  # standard deviation of the log of people's waits for an answer
 _WAIT_FOR_CHANNEL_DAYS: Final = 150.0  # mean, until people try another channel
 _PAUSE_DAYS: Final = (60, 300)
 _TRIES_FOR_A_REFERRER: Final = 6
@@ -60,6 +61,9 @@ class Customers:
         orphaned_day: when the last owner left; beyond the calendar where none did.
         referrer: place of the person who brought them, NOBODY for none.
         second_account_day: when they open a second account in the web shop; infinite for most.
+        answer_wait: how slowly they are answered, as a factor on the time; its log is normal.
+        satisfaction: with the firm, standard normal; those who wait long have less of it. Ratings
+            show it, and it bends the hazard of dropping out.
         agrees_to_email: whether they said yes when they were won.
         withdrawn_day: when they took that back; infinite for most.
     """
@@ -88,6 +92,8 @@ class Customers:
     orphaned_day: np.ndarray
     referrer: np.ndarray
     second_account_day: np.ndarray
+    answer_wait: np.ndarray
+    satisfaction: np.ndarray
     agrees_to_email: np.ndarray
     withdrawn_day: np.ndarray
 
@@ -114,6 +120,10 @@ def make_customers(random: np.random.Generator, people: pa.Table, world: World) 
     rate *= np.where(bonds[:, BONDS.index("customised")], planted.customised_bond_rate, 1.0)
     hazard = random.gamma(behaviour.drop_out_shape, 1 / behaviour.drop_out_scale_weeks, count)
     hazard *= np.where(bonds[:, BONDS.index("structural")], planted.structural_bond_hazard, 1.0)
+    slowness, contentment = random.spawn(1)[0].standard_normal((2, count))
+    annoyance = planted.wait_dissatisfaction
+    satisfaction = np.sqrt(1 - annoyance**2) * contentment - annoyance * slowness
+    hazard *= planted.satisfaction_hazard**satisfaction
     gone_day = won_day + 7 * random.exponential(1.0, count) / np.maximum(hazard, 1e-9)
     follows = chosen(random, count, planted.leaving_with_salesperson)
     owner_left = np.append(world.staff.left_day, calendar.days)[owners[:, 0]]
@@ -156,6 +166,8 @@ def make_customers(random: np.random.Generator, people: pa.Table, world: World) 
         second_account_day=np.where(
             opens_second, channel_days[:, WEB] + random.uniform(60, 600, count), np.inf
         ),
+        answer_wait=np.exp(_WAIT_SPREAD * slowness),
+        satisfaction=satisfaction,
         agrees_to_email=chosen(random, count, _CONSENT_SHARE),
         withdrawn_day=np.where(
             chosen(random, count, _WITHDRAWN_SHARE),

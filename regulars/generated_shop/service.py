@@ -21,6 +21,7 @@ _QUESTION_SHARE: Final = 0.04
 _REVIEW_SHARE: Final = 0.1
 _FOLLOW_UPS_A_YEAR: Final = 0.8
 _UNRATED_SHARE: Final = 0.4
+_STARS_A_DEVIATION: Final = 0.4  # of a rating, for a standard deviation of satisfaction
 _UNRESOLVED_SHARE: Final = 0.3  # of complaints that are not made good
 
 
@@ -60,9 +61,9 @@ def make_interactions(random: np.random.Generator, trade: Trade) -> Interactions
     """All contacts of a chunk within the data."""
     orders, lines, purchases, customers, registrations, world = trade
     parts = [
-        _complaints(random, lines, purchases, registrations),
+        _complaints(random, lines, purchases, customers, registrations),
         _questions(random, purchases, customers, registrations, world),
-        _reviews(random, orders, purchases),
+        _reviews(random, orders, purchases, customers),
         _follow_ups(random, customers, registrations, world),
     ]
     together = Interactions(
@@ -74,14 +75,19 @@ def make_interactions(random: np.random.Generator, trade: Trade) -> Interactions
 
 
 def _complaints(
-    random: np.random.Generator, lines: Lines, purchases: Purchases, registrations: Registrations
+    random: np.random.Generator,
+    lines: Lines,
+    purchases: Purchases,
+    customers: Customers,
+    registrations: Registrations,
 ) -> dict[str, np.ndarray]:
     """Made good: fast, in few steps, with money back, and rated so."""
     order = np.flatnonzero(purchases.has_complaint)
     count, good = len(order), purchases.is_recovered[order]
     person = purchases.person[order]
     opened = purchases.day[order] + random.uniform(1.0, 3.0, count)
-    answered = opened + random.exponential(np.where(good, 0.15, 1.5), count)
+    wait = random.exponential(np.where(good, 0.15, 1.5), count)
+    answered = opened + wait * customers.answer_wait[person]
     is_resolved = good | ~chosen(random, count, _UNRESOLVED_SHARE)
     resolved = answered + random.exponential(np.where(good, 0.7, 4.0), count)
     worth = np.bincount(lines.order, lines.net_cents, len(purchases.person))[order].clip(0)
@@ -97,7 +103,7 @@ def _complaints(
         "answered": answered,
         "resolved": np.where(is_resolved, resolved, np.nan),
         "steps": np.where(good, 1 + random.poisson(0.5, count), 2 + random.poisson(2.0, count)),
-        "rating": _ratings(random, np.where(good, 4.2, 1.8)),
+        "rating": _ratings(random, np.where(good, 4.2, 1.8), customers.satisfaction[person]),
         "order": order,
         "failure": purchases.failure[order],
         "compensation_cents": np.rint(worth * share).astype(np.int64),
@@ -122,7 +128,7 @@ def _questions(
         [purchases.day[asked] - 0.1, registrations.day[known[prospects]] + 0.05]
     )
     count, agents = len(person), world.staff.agents()
-    answered = opened + random.exponential(0.1, count)
+    answered = opened + random.exponential(0.1, count) * customers.answer_wait[person]
     kinds = np.array([KINDS.index(one) for one in ("question", "request", "suggestion")])
     return {
         "source": np.full(count, CALL_CENTRE),
@@ -134,7 +140,7 @@ def _questions(
         "answered": answered,
         "resolved": answered + random.exponential(0.05, count),
         "steps": np.ones(count, np.int64),
-        "rating": _ratings(random, np.full(count, 4.0)),
+        "rating": _ratings(random, np.full(count, 4.0), customers.satisfaction[person]),
         "order": np.full(count, NOBODY),
         "failure": np.zeros(count, np.int64),
         "compensation_cents": np.zeros(count, np.int64),
@@ -142,14 +148,15 @@ def _questions(
 
 
 def _reviews(
-    random: np.random.Generator, orders: Orders, purchases: Purchases
+    random: np.random.Generator, orders: Orders, purchases: Purchases, customers: Customers
 ) -> dict[str, np.ndarray]:
     """On the web shop's page, some days after an order there."""
     sales = len(purchases.person)
     is_reviewed = (orders.channel[:sales] == WEB) & ~orders.is_cancelled[:sales]
     order = np.flatnonzero(is_reviewed & chosen(random, sales, _REVIEW_SHARE))
     count, failed = len(order), purchases.failure[order] > 0
-    satisfied = np.where(failed & ~purchases.is_recovered[order], 2.0, 4.3)
+    mean = np.where(failed & ~purchases.is_recovered[order], 2.0, 4.3)
+    satisfaction = customers.satisfaction[purchases.person[order]]
     return {
         "source": np.full(count, WEB),
         "record": orders.record[order],
@@ -160,7 +167,7 @@ def _reviews(
         "answered": np.full(count, np.nan),
         "resolved": np.full(count, np.nan),
         "steps": np.zeros(count, np.int64),
-        "rating": _ratings(random, satisfied, unrated_share=0.0),
+        "rating": _ratings(random, mean, satisfaction, unrated_share=0.0),
         "order": order,
         "failure": np.zeros(count, np.int64),
         "compensation_cents": np.zeros(count, np.int64),
@@ -201,7 +208,12 @@ def _follow_ups(
 
 
 def _ratings(
-    random: np.random.Generator, mean: np.ndarray, unrated_share: float = _UNRATED_SHARE
+    random: np.random.Generator,
+    mean: np.ndarray,
+    satisfaction: np.ndarray,
+    unrated_share: float = _UNRATED_SHARE,
 ) -> np.ndarray:
-    rating = np.rint(random.normal(mean, 0.9)).clip(1, 5).astype(np.int64)
+    """Stars for how it went, moved by how satisfied the person is with the firm at all."""
+    stars = random.normal(mean + _STARS_A_DEVIATION * satisfaction, 0.9)
+    rating = np.rint(stars).clip(1, 5).astype(np.int64)
     return np.where(chosen(random, len(mean), unrated_share), 0, rating)

@@ -103,6 +103,19 @@ class Planted(Section):
     failure_rate: float = Field(0.03, ge=0, le=1, description="of delivered orders that go wrong")
     leaving_after_failure: float = Field(0.35, ge=0, le=1, description="chance, if not made good")
     leaving_after_recovery: float = Field(0.05, ge=0, le=1, description="chance, if made good")
+    wait_dissatisfaction: float = Field(
+        0.4,
+        ge=0,
+        lt=1,
+        description="correlation of slow answers with dissatisfaction; 0: waiting annoys nobody",
+    )
+    satisfaction_hazard: float = Field(
+        0.75,
+        gt=0,
+        le=1,
+        description="hazard of who is a standard deviation more satisfied, as a factor; "
+        "1: satisfaction keeps nobody",
+    )
     structural_bond_hazard: float = Field(
         0.65, gt=0, le=10, description="hazard of members with a year of free delivery, as a factor"
     )

@@ -26,6 +26,7 @@ from regulars.generated_shop.nights import FORMS, Deliveries
 from regulars.generated_shop.purchases import CAUSES, FAILURES, were_active
 from regulars.generated_shop.registrations import SOURCES
 from regulars.generated_shop.settings import Planted
+from regulars.generated_shop.truth_columns import columns_table
 from regulars.generated_shop.world import World
 
 Table = tuple[str, pa.Table]
@@ -47,6 +48,7 @@ def of_world(world: World) -> Iterator[Table]:
     """What was planted: bundles, sequences, decoys, and what each lever does."""
     catalogue, staff, campaigns = world.catalogue, world.staff, world.campaigns
     calendar, planted = world.calendar, world.settings.planted
+    yield "columns", columns_table()
     yield (
         "calendar",
         pa.table(
@@ -137,6 +139,12 @@ def _levers(planted: Planted) -> list[tuple[str, float, str]]:
         ("failure not made good", planted.leaving_after_failure, chance),
         ("failure made good", planted.leaving_after_recovery, chance),
         ("own salesperson leaves", planted.leaving_with_salesperson, chance),
+        ("satisfaction, a standard deviation more", planted.satisfaction_hazard, hazard),
+        (
+            "slow answers",
+            -planted.wait_dissatisfaction,
+            "correlation of the log of the wait with satisfaction",
+        ),
         ("structural bond", planted.structural_bond_hazard, hazard),
         ("financial bond", 1.0, hazard),
         ("social bond", 1.0, hazard),
@@ -176,6 +184,8 @@ def _people(chunk: Chunk) -> pa.Table:
             np.where(customers.life_event > 0, customers.life_event_day, _NEVER), calendar
         ),
         "main_channel": taken(np.array(CHANNELS), customers.main_channel),
+        "answer_wait": customers.answer_wait,
+        "satisfaction": customers.satisfaction,
         "referred_by": taken(people["person_id"], customers.referrer),
         "first_owner": taken(world.staff.number, customers.owners[:, 0]),
         "second_owner": taken(world.staff.number, customers.owners[:, 1]),

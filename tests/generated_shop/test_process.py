@@ -5,7 +5,6 @@ seeds, and the seeds are fixed.
 """
 
 from collections import Counter
-from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -73,8 +72,41 @@ def test_lifetimes_are_exponential_with_gamma_hazards(undisturbed):
     behaviour = world.settings.behaviour
     here = plain(customers)
     weeks = (customers.gone_day - customers.won_day)[here] / 7
+    # who is more satisfied stays longer, by a known factor
+    weeks *= world.settings.planted.satisfaction_hazard ** customers.satisfaction[here]
     expected = stats.lomax(behaviour.drop_out_shape, scale=behaviour.drop_out_scale_weeks)
     assert stats.kstest(weeks, expected.cdf).pvalue > LEAST_P
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.4, 0.8])
+def test_who_waits_long_is_less_satisfied(strength):
+    planted = Planted(wait_dissatisfaction=strength)
+    world = make_world(ShopSettings(customers=PEOPLE, planted=planted))
+    customers = draw_buyers(world, 0, PEOPLE).customers
+    slowness = np.log(customers.answer_wait) / 0.5
+    assert stats.kstest(slowness, stats.norm.cdf).pvalue > LEAST_P
+    assert stats.kstest(customers.satisfaction, stats.norm.cdf).pvalue > LEAST_P
+    rest = customers.satisfaction + strength * slowness
+    expected = stats.norm(scale=np.sqrt(1 - strength**2))
+    assert stats.kstest(rest, expected.cdf).pvalue > LEAST_P
+    assert stats.pearsonr(rest, slowness).pvalue > LEAST_P
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.6])
+def test_satisfaction_keeps_customers_or_is_a_decoy(factor):
+    """The rank correlation of satisfaction and the time that people stay."""
+    planted = Planted(failure_rate=0, satisfaction_hazard=factor)
+    world = make_world(ShopSettings(customers=PEOPLE, planted=planted))
+    customers = draw_buyers(world, 0, PEOPLE).customers
+    here = plain(customers) & ~customers.is_prospect
+    found = stats.spearmanr(
+        customers.satisfaction[here], (customers.gone_day - customers.won_day)[here]
+    )
+    if factor == 1:
+        assert found.pvalue > LEAST_P
+    else:
+        assert found.statistic > 0
+        assert found.pvalue < 1e-6
 
 
 def own_purchases(undisturbed, behaviour):
@@ -294,6 +326,7 @@ def test_structural_bonds_hold_and_customised_ones_quicken(undisturbed):
     base = ~customers.is_business & (customers.owners[:, 0] == NOBODY)
     structural = base & customers.bonds[:, BONDS.index("structural")]
     weeks = (customers.gone_day - customers.won_day)[structural] / 7
+    weeks *= planted.satisfaction_hazard ** customers.satisfaction[structural]
     lomax = stats.lomax(behaviour.drop_out_shape, scale=behaviour.drop_out_scale_weeks)
     assert stats.kstest(weeks * planted.structural_bond_hazard, lomax.cdf).pvalue > LEAST_P
     assert stats.kstest(weeks, lomax.cdf).pvalue < 0.01
@@ -382,11 +415,8 @@ def test_the_data_begin_whole_years_before_their_end(last_day, years, first_day)
     assert calendar.date(calendar.history_days - 1) == last_day
 
 
-def test_settings_that_cannot_be(world):
+def test_settings_that_cannot_be():
     with pytest.raises(ValueError, match="do not lie between"):
         ShopSettings(customers=10, years=30, last_day=date(2010, 1, 1))
     with pytest.raises(ValueError, match="rate_shape"):
         ShopSettings(customers=10, behaviour={"rate_shape": 0})
-    corruption = world.settings.corruption
-    with pytest.raises(ValueError, match="floor"):
-        replace(corruption, **{next(iter(vars(corruption))): 0.0})
