@@ -263,7 +263,8 @@ def _owners(
         stays = staff.stayers(branch)
         heir = stays[random.integers(0, len(stays), len(here))]
         # who was not there on that day could not have won them
-        is_there = (staff.hired_day[first] <= since[here]) & (since[here] < left[first])
+        # (and is on the list since the evening before, see registrations)
+        is_there = (staff.hired_day[first] < np.floor(since[here])) & (since[here] < left[first])
         first = np.where(is_there, first, heir)
         owners[here, 0], owned_days[here, 0] = first, since[here]
         is_handed_on = (left[first] < calendar.days) & chosen(random, len(here), 0.6)

@@ -252,6 +252,10 @@ def _orders(chunk: Chunk) -> pa.Table:
                     NOBODY,
                 ),
             ),
+            "complained_to": taken(
+                chunk.world.staff.number,
+                np.where(is_sale, purchases.agent[orders.purchase], NOBODY),
+            ),
             "is_recovered": is_sale & purchases.is_recovered[orders.purchase],
             "lines": np.bincount(lines.order, minlength=count) + (freight > 0) + (tax != 0),
             "merchandise_revenue": money(

@@ -131,6 +131,8 @@ TABLES: Final[Mapping[str, Described]] = {
             "cause": "first, own (their own process), life_event or campaign; null of a return",
             "caused_by_campaign": "the campaign without which there were no such order",
             "failure": "what went wrong: late, damaged or wrong item; null for nothing",
+            "complained_to": "the agent who took the customer's complaint, up to three days later; "
+            "null where nobody complained",
             "is_recovered": "the failure was made good",
             "lines": "order lines in the end, shipping, tax and all",
             "merchandise_revenue": "net of discounts, in the source's currency",
