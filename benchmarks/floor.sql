@@ -175,7 +175,7 @@ from days;
 create schema intermediate;
 
 create table intermediate.int_basket_items as
-select distinct order_id, product_type as item,
+select distinct order_id, 'product_type:' || product_type as item,
 from core.fct_order_lines
 inner join core.dim_products using (product_id)
 where
@@ -297,13 +297,20 @@ select
     joint_count * basket_count / (antecedent_count * consequent_count) as lift,
     row_number() over (
         order by
-            basket_count * joint_count - antecedent_count * consequent_count desc,
+            round(
+                (basket_count * joint_count - antecedent_count * consequent_count)
+                / (
+                    sqrt(antecedent_count * (basket_count - antecedent_count))
+                    * sqrt(consequent_count * (basket_count - consequent_count))
+                ),
+                12
+            ) desc,
+            len(antecedents),
             antecedents,
             consequent
     ) as rank,
 from not_mirrored
-inner join items on consequent = items.number
-qualify rank <= 50;
+inner join items on consequent = items.number;
 
 -- stage: marts
 create schema marts;

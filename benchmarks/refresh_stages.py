@@ -160,7 +160,15 @@ def time_refresh(folder: Path) -> Side:
             start_prefect_server(folder / "prefect")
 
     warehouse = folder / "warehouse"
-    settings = RefreshSettings(landing=folder / "landing", warehouse=warehouse)
+    settings = RefreshSettings(
+        landing=folder / "landing",
+        warehouse=warehouse,
+        mining=MiningSettings(  # floor.sql's: it tests no rule on later baskets
+            minimum_support=Decimal("0.005"),
+            minimum_improvement=Decimal(0),
+            holdout_share=Decimal(0),
+        ),
+    )
     mapping = Mapping.model_validate(
         {
             "source": SOURCE,
@@ -197,12 +205,7 @@ def time_refresh(folder: Path) -> Side:
 
     dbt_stage("core", lambda: project.build(*refresh.CORE_PATHS))
     with _timed(side.seconds, "mine"):
-        refresh.mine.fn(
-            database,
-            MiningSettings(
-                minimum_support=Decimal("0.005"), minimum_lift=Decimal(3)
-            ),  # floor.sql's
-        )
+        refresh.mine.fn(database, settings.mining, run_id)
     dbt_stage("marts", lambda: project.build(*refresh.MART_PATHS))
     dbt_stage("check", project.test)
     with _timed(side.seconds, "publish"):

@@ -55,6 +55,7 @@ from flows.load.loader import (
 )
 from flows.load.mapping import Mapping as SourceMapping
 from flows.load.mapping import MappingError, find_mappings, load_mapping
+from flows.mine import Mined, mine_rules
 from flows.notices import Event, tell_how_it_went
 from flows.privacy.interrupted import clear_interrupted
 from flows.privacy.rights import set_rights
@@ -91,7 +92,6 @@ from flows.work_file import (
     work_file,
     work_folder,
 )
-from mining.cross_selling import MAXIMUM_ITEMSETS, mine_cross_sell_rules
 
 CORE_PATHS = ("seeds", "models/staging", "models/intermediate", "models/core")
 MART_PATHS = ("models/marts",)
@@ -364,7 +364,8 @@ def _run_stages(
         current.rows_out = _count(database, "core.fct_order_lines")
 
     with stage("mine", stages) as current:
-        current.rows_in, current.rows_out, raised = mine(database, settings.mining)
+        mined = mine(database, settings.mining, run_id)
+        current.rows_in, current.rows_out = mined.rows_in, mined.rows_out
 
     with open_database(database) as connection:
         as_of_date = _one(connection, "select as_of_date from intermediate.int_as_of_date")
@@ -403,7 +404,7 @@ def _run_stages(
     warnings = [
         *(f"{one.name}: {one.failures} rows" for one in results if one.status == "warn"),
         *in_short(findings),
-        *((raised,) if raised else ()),
+        *mined.warnings,
     ]
     return RefreshResult(
         run_id,
@@ -441,55 +442,10 @@ def build_core(project: DbtProject) -> int:
 
 @task(cache_policy=NO_CACHE)
 @hiding_values()
-def mine(database: Path, settings: MiningSettings) -> tuple[int, int, str | None]:
-    """Mine the baskets of the core into mining.rules.
-
-    Returns:
-        Basket items in, rules out, and what to say where the minimum support was too low.
-    """
+def mine(database: Path, settings: MiningSettings, run_id: str) -> Mined:
+    """Mine the baskets of the core into mining.rules."""
     with open_database(database) as connection:
-        # Which basket is which does not matter to a count of baskets: numbers take less memory.
-        basket_items = connection.execute(
-            """
-            with purchases as (
-                select order_id, row_number() over () as order_number
-                from intermediate.int_counted_orders
-                where is_purchase
-            )
-
-            select purchases.order_number as order_id, basket_items.item
-            from intermediate.int_basket_items as basket_items
-            inner join purchases on basket_items.order_id = purchases.order_id
-            """
-        ).to_arrow_table()
-        basket_count = _one(
-            connection, "select count(*) from intermediate.int_counted_orders where is_purchase"
-        )
-        mined = mine_cross_sell_rules(
-            basket_items,
-            basket_count,
-            item_level=settings.item_level,
-            minimum_support=settings.minimum_support,
-            minimum_confidence=settings.minimum_confidence,
-            minimum_lift=settings.minimum_lift,
-            maximum_items=settings.maximum_items,
-            maximum_rules=settings.maximum_rules,
-            engine=settings.engine,
-        )
-        rules = mined.table
-        connection.execute("begin")
-        connection.execute("delete from mining.rules")
-        connection.execute("insert into mining.rules by name select * from rules")
-        connection.execute("commit")
-    raised = None
-    if mined.minimum_count > mined.wanted_count:
-        raised = (
-            f"of {settings.item_level} as items, more than {MAXIMUM_ITEMSETS:,} sets stand in "
-            f"{mined.wanted_count:,} baskets (minimum_support = {settings.minimum_support}): rules "
-            f"were looked for in those that stand in {mined.minimum_count:,} or more; set "
-            f"minimum_support = {mined.minimum_count / basket_count:.2g} under [mining]"
-        )
-    return basket_items.num_rows, rules.num_rows, raised
+        return mine_rules(connection, settings, run_id)
 
 
 @task(cache_policy=NO_CACHE)

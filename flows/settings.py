@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+ItemLevel = Literal["product", "product_type", "category", "department", "brand"]
 Share = Annotated[Decimal, Field(ge=0, le=1)]
 ClosedDay = Annotated[str, Field(pattern=r"^(\d{4}-)?\d{2}-\d{2}$")]
 
@@ -59,8 +60,11 @@ class ClvSettings(_Section):
 class MiningSettings(_Section):
     """Association rules over baskets. Thresholds are exact decimals, compared in integers."""
 
-    item_level: Literal["product", "product_type", "category", "department", "brand"] = Field(
-        "product_type", description="what counts as one item"
+    item_levels: list[ItemLevel] = Field(
+        ["product_type"],
+        min_length=1,
+        description="what counts as one item; a product of none of these levels is one by itself; "
+        "of several levels, what one product carries is never in one rule",
     )
     minimum_support: Share = Field(
         Decimal("0.0025"), gt=0, description="share of baskets that hold the whole rule"
@@ -69,10 +73,29 @@ class MiningSettings(_Section):
         Decimal("0.4"), description="share of the left side's baskets that hold the right side"
     )
     minimum_lift: Decimal = Field(
-        Decimal(5), ge=0, description="how many times likelier than by chance"
+        Decimal(3), ge=0, description="how many times likelier than by chance"
+    )
+    minimum_improvement: Share = Field(
+        Decimal("0.1"),
+        description="confidence that each item on the left must add to what the others have alone",
     )
     maximum_items: int = Field(3, ge=2, description="the most items in a rule, both sides together")
-    maximum_rules: int = Field(50, ge=1, description="keep the best so many, by leverage")
+    maximum_rules: int = Field(
+        200,
+        ge=1,
+        description="publish the best so many of those that held, by phi, how closely both sides "
+        "are related",
+    )
+    holdout_share: Share = Field(
+        Decimal("0.2"),
+        lt=1,
+        description="of the days, the last ones, on whose baskets the rules are tested",
+    )
+    withhold_below: Share = Field(
+        Decimal("0.5"),
+        description="new rules are withheld and the last good ones stay, when their number or the "
+        "share that held falls below this share of its median over 14 nights; 0: never",
+    )
     engine: Literal["occurrence_lists", "mlxtend"] = Field(
         "occurrence_lists", description="who searches; both find the same, mlxtend takes longer"
     )
@@ -250,5 +273,6 @@ class RefreshSettings(_Section):
             "clv_discount_rate": float(self.clv.discount_rate),
             "clv_maximum_years": self.clv.maximum_years,
             "clv_shrinkage_customers": self.clv.shrinkage_customers,
-            "mining_item_level": self.mining.item_level,
+            "mining_item_levels": list(self.mining.item_levels),
+            "mining_holdout_share": float(self.mining.holdout_share),
         }

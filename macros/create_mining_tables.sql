@@ -1,27 +1,27 @@
-{#- The tables of the mine stage, empty where it has not run: `dbt build` alone works on day one. -#}
+{#- The tables of the mine stage, as the sources' YAML describes them, empty where it has not run:
+    `dbt build` alone works on day one. One of an older release, with other columns, is made anew. -#}
 {% macro create_mining_tables() %}
-create schema if not exists mining;
-create table if not exists mining.rules (
-    antecedents varchar[],
-    consequents varchar[],
-    item_level varchar,
-    basket_count bigint,
-    antecedent_count bigint,
-    consequent_count bigint,
-    joint_count bigint,
-    antecedent_support double,
-    consequent_support double,
-    support double,
-    confidence double,
-    lift double,
-    leverage double,
-    conviction double,
-    is_certain boolean,
-    zhangs_metric double,
-    jaccard double,
-    certainty double,
-    kulczynski double,
-    rank bigint
-);
-comment on table mining.rules is 'Association rules as mined; marts.cross_sell_rules has names.';
+{%- if execute %}
+{%- for table in graph.sources.values() | selectattr('source_name', 'equalto', 'mining') %}
+{%- set relation = api.Relation.create(
+    database=target.database, schema=table.schema, identifier=table.name
+) %}
+{%- set columns = [] %}
+{%- for column in table.columns.values() %}
+    {%- do columns.append(column.name ~ ' ' ~ column.data_type) %}
+{%- endfor %}
+{%- set found = [] %}
+{%- for column in adapter.get_columns_in_relation(relation) %}
+    {%- do found.append(column.name ~ ' ' ~ column.dtype | lower) %}
+{%- endfor %}
+{%- if found != columns %}
+create schema if not exists {{ table.schema }};
+create or replace table {{ relation }} ({{ columns | join(', ') }});
+comment on table {{ relation }} is '{{ table.description | trim | replace("'", "''") }}';
+{%- for column in table.columns.values() %}
+comment on column {{ relation }}.{{ column.name }} is '{{ column.description | trim | replace("'", "''") }}';
+{%- endfor %}
+{%- endif %}
+{%- endfor %}
+{%- endif %}
 {% endmacro %}

@@ -1,15 +1,17 @@
 """Association rules from frequent itemsets, with counts compared and ranked in integers."""
 
 from collections.abc import Iterable, Iterator
-from itertools import combinations
-from typing import NamedTuple
+from itertools import chain, combinations
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from mining.thresholds import Threshold, exact, exact_share
+from mining.intervals import wilson_interval
+from mining.thresholds import Threshold, exact, exact_share, reaches
 
-RULES_SCHEMA = pa.schema(
+RULES_SCHEMA: Final = pa.schema(
     [
         ("antecedents", pa.list_(pa.string())),
         ("consequents", pa.list_(pa.string())),
@@ -21,29 +23,54 @@ RULES_SCHEMA = pa.schema(
         ("consequent_support", pa.float64()),
         ("support", pa.float64()),
         ("confidence", pa.float64()),
+        ("confidence_low", pa.float64()),
+        ("confidence_high", pa.float64()),
         ("lift", pa.float64()),
+        ("representativity", pa.float64()),
         ("leverage", pa.float64()),
+        ("phi", pa.float64()),
         ("conviction", pa.float64()),
         ("is_certain", pa.bool_()),
         ("zhangs_metric", pa.float64()),
         ("jaccard", pa.float64()),
         ("certainty", pa.float64()),
         ("kulczynski", pa.float64()),
+        ("improvement", pa.float64()),
         ("rank", pa.int64()),
     ]
 )
 
-Itemset = tuple[str, ...]
+_ROUNDING: Final = 1e-12  # of a difference of two quotients
+_DIGITS: Final = 12  # of phi that are compared: those after them are rounding
+
+Rows = NDArray[np.int64]  # of the table of itemsets, one for each rule
+Counts = NDArray[np.int64]  # of baskets, one for each rule
+Positions = tuple[int, ...]  # of items in a set, ascending
 
 
-class Rule(NamedTuple):
-    """If a basket holds the antecedents, it holds the consequents, with the baskets counted."""
+class _Rules(NamedTuple):
+    """Rules as rows of the table of itemsets.
 
-    antecedents: Itemset
-    consequents: Itemset
-    antecedent_count: int
-    consequent_count: int
-    joint_count: int
+    Attributes:
+        antecedents: the row of the left side.
+        consequents: the row of the right side.
+        joint: the row of both together.
+        best_confidence: the greatest confidence of a rule with fewer items on the left, none
+            included, and the same right side.
+    """
+
+    antecedents: Rows
+    consequents: Rows
+    joint: Rows
+    best_confidence: NDArray[np.float64]
+
+    def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "_Rules":
+        return _Rules(
+            self.antecedents[chosen],
+            self.consequents[chosen],
+            self.joint[chosen],
+            self.best_confidence[chosen],
+        )
 
 
 def association_rules(
@@ -52,26 +79,34 @@ def association_rules(
     *,
     minimum_confidence: Threshold,
     minimum_lift: Threshold = 0,
+    minimum_improvement: Threshold | None = None,
     maximum_consequents: int | None = 1,
     is_concise: bool = True,
     maximum_rules: int | None = None,
 ) -> pa.Table:
-    """Derive the rules that itemsets support, the greatest leverage first.
+    """Derive the rules that itemsets support, the most closely related sides first.
 
     Args:
-        itemsets: from `mining.itemsets.frequent_itemsets`: with each set, its subsets.
-        basket_count: N, all baskets, those without an item included.
+        itemsets: all frequent ones, as `mining.itemsets.frequent_itemsets` gives them.
+        basket_count: N, all baskets, those without an item included; below 3e9.
         minimum_confidence: above 0, at most 1; n(AB) / n(A) must reach it.
         minimum_lift: n(AB) N / (n(A) n(B)) must reach it.
+        minimum_improvement: `improvement` must reach it; None for no minimum.
         maximum_consequents: items on the right at most; None for no limit.
         is_concise: leave out redundant rules (some of the items on the left give at least the
             confidence alone) and of two mirrored rules the less confident one.
         maximum_rules: rules in the result at most; None for no limit.
 
     Returns:
-        `RULES_SCHEMA`. `rank` counts from 1 by leverage, compared in integers, then antecedents,
-        then consequents. Metrics are those of mlxtend 0.25, computed from the counts; an infinite
-        `conviction` is null and `is_certain` true.
+        `RULES_SCHEMA`. `rank` counts from 1 by `phi`, then antecedents, then consequents (fewer
+        items first, then their text). Metrics are those of mlxtend 0.25, computed from the counts;
+        an infinite `conviction` is null and `is_certain` true. `phi` is the correlation of both
+        sides, (n(AB) N - n(A) n(B)) / √(n(A) (N - n(A)) n(B) (N - n(B))), -1 to 1, 0 where a side
+        is in every basket (Tan, Kumar, Srivastava 2002, Selecting the Right Interestingness Measure
+        for Association Patterns).
+        `confidence_low` and `confidence_high` are Wilson's 95 % interval. `improvement` is the
+        confidence less the greatest one of a rule with fewer items on the left, none included, and
+        the same right (Bayardo, Agrawal, Gunopulos 2000, Constraint-based rule mining).
 
     Raises:
         TypeError: for a threshold given as a float.
@@ -81,86 +116,146 @@ def association_rules(
     lift = exact("minimum_lift", minimum_lift)
     if lift < 0:
         raise ValueError(f"minimum_lift must be 0 or more, got {minimum_lift!r}")
+    improvement = exact("minimum_improvement", minimum_improvement or 0)
     if maximum_consequents is not None and maximum_consequents < 1:
         raise ValueError(f"maximum_consequents must be at least 1, got {maximum_consequents}")
     if maximum_rules is not None and maximum_rules < 0:
         raise ValueError(f"maximum_rules must be 0 or more, got {maximum_rules}")
 
-    counts: dict[Itemset, int] = dict(
-        zip(
-            map(tuple, itemsets["items"].to_pylist()),
-            itemsets["basket_count"].to_pylist(),
-            strict=True,
+    subsets = _Subsets.of(itemsets)
+    counts = subsets.counts
+    parts = []
+    for rows, consequents in subsets.splits(maximum_consequents):
+        antecedents = subsets.without(rows, consequents)
+        right = subsets.only(rows, consequents)
+        passed = reaches(confidence, counts[rows], counts[antecedents])
+        passed[passed] = reaches(
+            lift,
+            basket_count * counts[rows[passed]],
+            counts[antecedents[passed]] * counts[right[passed]],
         )
-    )
-    rules = [
-        rule
-        for rule in _splits(counts, maximum_consequents)
-        if rule.joint_count * confidence.denominator >= confidence.numerator * rule.antecedent_count
-        and rule.joint_count * basket_count * lift.denominator
-        >= lift.numerator * rule.antecedent_count * rule.consequent_count
-    ]
+        rules = _Rules(
+            antecedents[passed],
+            right[passed],
+            rows[passed],
+            counts[right[passed]] / max(basket_count, 1),
+        )
+        parts.append(_with_best_confidence(rules, consequents, subsets, is_concise))
+    rules = _Rules(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    if minimum_improvement is not None:
+        gain = counts[rules.joint] / counts[rules.antecedents] - rules.best_confidence
+        rules = rules.take(gain >= float(improvement) - _ROUNDING)
     if is_concise:
-        rules = _without_mirrored([rule for rule in rules if not _is_redundant(rule, counts)])
-    rules.sort(key=lambda rule: (-_excess(rule, basket_count), rule.antecedents, rule.consequents))
-    return _with_metrics(rules[:maximum_rules], basket_count)
+        rules = _without_mirrored(rules, counts)
+    phi = _phi(
+        counts[rules.antecedents], counts[rules.consequents], counts[rules.joint], basket_count
+    )
+    order = np.lexsort((rules.consequents, rules.antecedents, -phi.round(_DIGITS)))[:maximum_rules]
+    return _with_metrics(rules.take(order), itemsets, basket_count)
 
 
-def _splits(counts: dict[Itemset, int], maximum_consequents: int | None) -> Iterator[Rule]:
-    """Yield every way to part an itemset into a left and a right side, neither of them empty."""
-    for itemset, joint_count in counts.items():
-        largest = min(maximum_consequents or len(itemset), len(itemset) - 1)
-        for size in range(1, largest + 1):
-            for consequents in combinations(itemset, size):
-                antecedents = tuple(item for item in itemset if item not in consequents)
-                yield Rule(
-                    antecedents, consequents, counts[antecedents], counts[consequents], joint_count
-                )
+class _Subsets(NamedTuple):
+    """Itemsets by row, and the way from each to its subsets.
 
-
-def _is_redundant(rule: Rule, counts: dict[Itemset, int]) -> bool:
-    """Tell whether some of the antecedents alone imply the consequents at least as surely.
-
-    Such a rule is no rarer, so it passes every threshold that the longer one passes.
+    Attributes:
+        counts: the baskets that hold the set.
+        sizes: its number of items.
+        begins: where its parents begin.
+        parents: for each item of each set the row of the set without it.
     """
-    for size in range(1, len(rule.antecedents)):
-        for fewer in combinations(rule.antecedents, size):
-            joint_count = counts[tuple(sorted(fewer + rule.consequents))]
-            if joint_count * rule.antecedent_count >= rule.joint_count * counts[fewer]:
-                return True
-    return False
+
+    counts: Counts
+    sizes: NDArray[np.int64]
+    begins: NDArray[np.int64]
+    parents: Rows
+
+    @classmethod
+    def of(cls, itemsets: pa.Table) -> "_Subsets":
+        parents = itemsets["parents"].combine_chunks()
+        sizes = itemsets["items"].combine_chunks().value_lengths().to_numpy()
+        return cls(
+            itemsets["basket_count"].to_numpy(),
+            sizes.astype(np.int64),
+            parents.offsets.to_numpy()[:-1].astype(np.int64),
+            parents.values.to_numpy(),
+        )
+
+    def splits(self, maximum_consequents: int | None) -> Iterator[tuple[Rows, Positions]]:
+        """Yield every way to part the sets of a size in two, by the positions on the right.
+
+        One split without a set is always among them, so that no rules at all need no special case.
+        """
+        yield np.empty(0, np.int64), (0,)
+        for size in range(2, int(self.sizes.max(initial=0)) + 1):
+            rows = np.flatnonzero(self.sizes == size)
+            largest = min(maximum_consequents or size, size - 1)
+            for chosen in range(1, largest + 1):
+                for consequents in combinations(range(size), chosen):
+                    yield rows, consequents
+
+    def without(self, rows: Rows, positions: Iterable[int]) -> Rows:
+        """Go to the sets without the items at some positions, but not all."""
+        for position in sorted(positions, reverse=True):  # those before it keep their places
+            rows = self.parents[self.begins[rows] + position]
+        return rows
+
+    def only(self, rows: Rows, positions: Iterable[int]) -> Rows:
+        """Go to the sets of nothing but the items at some positions, at least one."""
+        size = int(self.sizes[rows[0]]) if len(rows) else 0
+        return self.without(rows, set(range(size)).difference(positions))
 
 
-def _without_mirrored(rules: Iterable[Rule]) -> list[Rule]:
+def _with_best_confidence(
+    rules: _Rules, consequents: Positions, subsets: _Subsets, is_concise: bool
+) -> _Rules:
+    """Find the best of the rules with fewer items on the left; leave out those no better than it.
+
+    Such a shorter rule is no rarer, so it passes every threshold that the longer one passes.
+    """
+    counts = subsets.counts
+    if not len(rules.joint):
+        return rules
+    left = set(range(int(subsets.sizes[rules.joint[0]]))).difference(consequents)
+    best, is_redundant = rules.best_confidence, np.zeros(len(rules.joint), np.bool_)
+    for removed in chain.from_iterable(combinations(left, n) for n in range(1, len(left))):
+        joint = counts[subsets.without(rules.joint, removed)]
+        antecedents = counts[subsets.only(rules.joint, left.difference(removed))]
+        best = np.maximum(best, joint / antecedents)
+        is_redundant |= joint * counts[rules.antecedents] >= counts[rules.joint] * antecedents
+    rules = rules._replace(best_confidence=best)
+    return rules.take(~is_redundant) if is_concise else rules
+
+
+def _without_mirrored(rules: _Rules, counts: Counts) -> _Rules:
     """Keep of A→B and B→A the more confident one; of equals, that with the first antecedents."""
-    kept: dict[frozenset[Itemset], Rule] = {}
+    either = np.minimum(rules.antecedents, rules.consequents)
     # The joint count is the same both ways: the rarer left side is the surer.
-    for rule in sorted(rules, key=lambda rule: (rule.antecedent_count, rule.antecedents)):
-        kept.setdefault(frozenset((rule.antecedents, rule.consequents)), rule)
-    return list(kept.values())
+    order = np.lexsort((rules.antecedents, counts[rules.antecedents], either, rules.joint))
+    joint, either = rules.joint[order], either[order]
+    is_first = np.ones(len(order), np.bool_)
+    is_first[1:] = (joint[1:] != joint[:-1]) | (either[1:] != either[:-1])
+    return rules.take(order[is_first])
 
 
-def _excess(rule: Rule, basket_count: int) -> int:
-    """Leverage × N²: N n(AB) - n(A) n(B)."""
-    return basket_count * rule.joint_count - rule.antecedent_count * rule.consequent_count
-
-
-def _with_metrics(rules: list[Rule], basket_count: int) -> pa.Table:
+def _with_metrics(rules: _Rules, itemsets: pa.Table, basket_count: int) -> pa.Table:
     """Put each rule's metrics beside it.
 
     Integers are multiplied before the one division, so that nothing cancels: conviction
-    (1 - supp B) / (1 - conf) is n(A) (N - n(B)) / (N (n(A) - n(AB))). N is below 3e9.
+    (1 - supp B) / (1 - conf) is n(A) (N - n(B)) / (N (n(A) - n(AB))).
     """
+    items = itemsets["items"].combine_chunks()
+    counts = itemsets["basket_count"].to_numpy()
     n = np.int64(basket_count)
-    left = np.array([rule.antecedent_count for rule in rules], dtype=np.int64)
-    right = np.array([rule.consequent_count for rule in rules], dtype=np.int64)
-    joint = np.array([rule.joint_count for rule in rules], dtype=np.int64)
+    left, right, joint = (
+        counts[rows] for rows in (rules.antecedents, rules.consequents, rules.joint)
+    )
     excess = n * joint - left * right
     is_certain = left == joint
+    low, high = wilson_interval(joint, left)
     columns = {
-        "antecedents": [rule.antecedents for rule in rules],
-        "consequents": [rule.consequents for rule in rules],
-        "basket_count": np.full(len(rules), n),
+        "antecedents": items.take(pa.array(rules.antecedents)),
+        "consequents": items.take(pa.array(rules.consequents)),
+        "basket_count": np.full(len(joint), n),
         "antecedent_count": left,
         "consequent_count": right,
         "joint_count": joint,
@@ -168,8 +263,13 @@ def _with_metrics(rules: list[Rule], basket_count: int) -> pa.Table:
         "consequent_support": right / n,
         "support": joint / n,
         "confidence": joint / left,
+        "confidence_low": low,
+        "confidence_high": high,
         "lift": n * joint / (left * right),
+        # mlxtend's share of baskets in which no item of the rule is unknown: none ever is
+        "representativity": np.ones(len(joint)),
         "leverage": excess / (n * n),
+        "phi": _phi(left, right, joint, basket_count),
         "conviction": pa.array(
             _ratio(left * (n - right), n * (left - joint)), mask=is_certain, type=pa.float64()
         ),
@@ -178,12 +278,22 @@ def _with_metrics(rules: list[Rule], basket_count: int) -> pa.Table:
         "jaccard": joint / (left + right - joint),
         "certainty": _ratio(excess, left * (n - right)),
         "kulczynski": (joint / left + joint / right) / 2,
-        "rank": np.arange(1, len(rules) + 1),
+        "improvement": joint / left - rules.best_confidence,
+        "rank": np.arange(1, len(joint) + 1),
     }
     return pa.table([columns[name] for name in RULES_SCHEMA.names], schema=RULES_SCHEMA)
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+def _phi(left: Counts, right: Counts, joint: Counts, basket_count: int) -> NDArray[np.float64]:
+    """Correlate the sides: leverage beside the greatest that such sides could have."""
+    n = np.int64(basket_count)
+    deviation = np.sqrt((left * (n - left)).astype(float)) * np.sqrt(
+        (right * (n - right)).astype(float)
+    )
+    return _ratio(n * joint - left * right, deviation)
+
+
+def _ratio(numerator: Counts, denominator: Counts | NDArray[np.float64]) -> NDArray[np.float64]:
     """Divide; over 0 gives 0, as mlxtend has it."""
     ratio = np.zeros(len(numerator))
     np.divide(numerator, denominator, out=ratio, where=denominator != 0)

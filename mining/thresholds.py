@@ -6,9 +6,16 @@ Float comparisons lose sets and rules that stand just on the edge: 0.8 is not fo
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 Threshold: TypeAlias = str | int | Decimal | Fraction
+
+_CLEAR: Final = (
+    1e-9  # a quotient further from the threshold than this share of it is no matter of rounding
+)
 
 
 def exact(name: str, threshold: Threshold) -> Fraction:
@@ -53,3 +60,24 @@ def minimum_count(minimum_support: Threshold, basket_count: int) -> int:
     if basket_count < 0:
         raise ValueError(f"basket_count must be 0 or more, got {basket_count}")
     return ceil(exact_share("minimum_support", minimum_support) * basket_count)
+
+
+def reaches(
+    threshold: Fraction, numerators: NDArray[np.int64], denominators: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Tell of each quotient whether it is at least the threshold, exactly.
+
+    Args:
+        threshold: 0 or more.
+        numerators: 0 or more.
+        denominators: above 0.
+    """
+    quotients = numerators / denominators
+    edge = float(threshold)
+    reached = quotients >= edge
+    # Only what floats cannot tell apart is worth Python's integers.
+    for place in np.flatnonzero(np.abs(quotients - edge) <= _CLEAR * edge):
+        reached[place] = int(
+            numerators[place]
+        ) * threshold.denominator >= threshold.numerator * int(denominators[place])
+    return reached

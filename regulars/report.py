@@ -147,6 +147,23 @@ def rules(connection: duckdb.DuckDBPyConnection) -> Table:
     return table
 
 
+def why_no_rules(connection: duckdb.DuckDBPyConnection) -> str:
+    """What kept a version from having any rule."""
+    candidates = one(
+        connection,
+        """
+        select arg_max(value, run_id) from marts.model_report
+        where model = 'cross_sell_rules' and metric = 'candidates'
+        """,
+    )
+    if candidates:
+        return (
+            f"No rules: of {count(int(candidates))} that passed the thresholds, none held on later "
+            "baskets (mining.rules has them all)."
+        )
+    return "No rules: none passed the thresholds of the settings ([mining])."
+
+
 def rejected_rows(
     connection: duckdb.DuckDBPyConnection, files: Sequence[str] | None = None
 ) -> Table:

@@ -186,7 +186,8 @@ def _expected(kind: Any) -> str:
     if get_origin(plain) is Literal:
         return "one of " + ", ".join(get_args(plain))
     if get_origin(plain) is list:
-        return "a list of names"
+        is_choice = get_origin(members[0]) is Literal
+        return f"a list, each {_expected(members[0])}" if is_choice else "a list of names"
     if isinstance(plain, type) and issubclass(plain, BaseModel):
         return "a section with settings of its own"
     words: dict[Any, str] = {

@@ -127,6 +127,19 @@ create table if not exists state.findings (
 )
 """
 
+# What the mine stage of a run measured of each model.
+_MODEL_REPORTS: Final = """
+create table if not exists state.model_reports (
+    run_id varchar not null,
+    model varchar not null,
+    metric varchar not null,
+    value double,                          -- null: could not be measured
+    is_withheld boolean not null,          -- the model's new output was not taken
+    settings varchar not null,             -- JSON; only nights of equal settings are compared
+    primary key (run_id, model, metric)
+)
+"""
+
 # One row: which release wrote last, and in which format (flows/upgrade.py).
 _WAREHOUSE: Final = """
 create table if not exists state.warehouse (
@@ -183,6 +196,7 @@ def create_raw_tables(connection: duckdb.DuckDBPyConnection) -> None:
         _RUN_STAGES,
         _FILE_HASHES,
         _FINDINGS,
+        _MODEL_REPORTS,
         _WAREHOUSE,
         *(_ERASURES, _ERASED_CUSTOMERS, _ERASURE_KEY),
     ):

@@ -5,8 +5,7 @@
     full_refresh=not is_affected_build(),
     pre_hook="{{ delete_affected('order_id', affected_orders()) if is_affected_build() }}"
 ) }}
-{%- set item_level = var('mining_item_level') -%}
-{%- set item_column = 'product_id' if item_level == 'product' else item_level -%}
+{%- set levels = var('mining_item_levels') -%}
 with order_lines as (
 
     select * from {{ ref('int_counted_order_lines') }}
@@ -51,16 +50,39 @@ excluded_products as (
 
 ),
 
+mined_products as (
+
+    select products.*
+    from products
+    where
+        products.product_id <> 'unknown'
+        and products.product_id not in (select product_id from excluded_products)
+
+),
+
+-- a product of none of the levels is an item by itself
 product_items as (
+
+    {% for level in levels -%}
+    select
+        product_id,
+        {{ item_key(level) }} as item
+    from mined_products
+    where {{ item_column(level) }} is not null
+    {% if not loop.last %}
+    union all
+
+    {% endif %}
+    {%- endfor %}
+    {%- if 'product' not in levels %}
+    union all
 
     select
         product_id,
-        {{ item_column }} as item
-    from products
-    where
-        product_id <> 'unknown'
-        and {{ item_column }} is not null
-        and product_id not in (select product_id from excluded_products)
+        {{ item_key('product') }} as item
+    from mined_products
+    where coalesce({{ levels | map('string') | join(', ') }}) is null
+    {%- endif %}
 
 ),
 

@@ -126,6 +126,7 @@ def print_summary(
             report.segments(connection),
             rules := report.rules(connection),
         ]
+        why_no_rules = None if rules.row_count else report.why_no_rules(connection)
     for table in tables:
         if table.row_count:
             console.print(table)
@@ -134,8 +135,8 @@ def print_summary(
     landing_notes.print_them(console, landing_notes.of_refresh(settings))
     for warning in result.warnings:
         console.print(f"[yellow]Warning:[/yellow] {escape(warning)}", soft_wrap=True)
-    if not rules.row_count:
-        console.print(_why_no_rules(settings, result), markup=False)
+    if why_no_rules:
+        console.print(why_no_rules, markup=False)
     if not any(one.is_new for one in result.deliveries):
         console.print("No new file: all was built again from what was loaded before.")
     elif not any(one.rows_rejected for one in result.deliveries):
@@ -169,17 +170,6 @@ def print_summary(
             soft_wrap=True,
         )
     console.print(f"  {program()} status{escape(repeated_options)}", soft_wrap=True)
-
-
-def _why_no_rules(settings: "RefreshSettings", result: "RefreshResult") -> str:
-    level = settings.mining.item_level
-    items = next(one.rows_in for one in result.stages if one.name == "mine")
-    if level != "product" and not items and result.as_of_date is not None:
-        return (
-            f"No rules: no product sold has a {level}. "
-            'Set item_level = "product" under [mining], or map that column.'
-        )
-    return "No rule passed the thresholds of the settings ([mining])."
 
 
 def stages(result: "RefreshResult") -> Table:

@@ -44,7 +44,7 @@ reporting_currency = "CNY" # the marketplace sells in dollars
 
 # Thousands of titles, each in few baskets: bundles were planted between products.
 [mining]
-item_level = "product"
+item_levels = ["product"]
 minimum_support = 0.0005
 minimum_confidence = 0.1
 """

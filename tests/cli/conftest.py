@@ -34,6 +34,10 @@ create table marts.cross_sell_rules as select
     'taco shells → taco sauce' as rule, 3::bigint as joint_count, 0.75::double as confidence,
     12.345::double as lift, null::double as conviction;
 
+create table marts.model_report as select
+    '20260102T030405Z' as run_id, 'cross_sell_rules' as model, 'candidates' as metric,
+    1::double as value;
+
 create table marts.rejected_rows_by_reason as select
     'shop' as source, 'order_lines' as entity, 'shop/orders.csv' as source_file,
     'qty' as column_name, 'not a number: …' as reason, 2::bigint as rows, 7::bigint as first_line;

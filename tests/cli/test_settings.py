@@ -33,7 +33,7 @@ def test_defaults_alone(tmp_path):
 
 
 def test_command_line_over_environment_over_file_over_default(monkeypatch):
-    assert load_settings().mining.maximum_rules == 50
+    assert load_settings().mining.maximum_rules == 200
     write(
         Path("regulars.toml"), "warehouse = 'file'\n[mining]\nmaximum_rules = 10\nmaximum_items = 4"
     )
@@ -95,7 +95,7 @@ def test_every_wrong_key_of_the_file_has_a_line_of_its_own(tmp_path):
     config = write(
         tmp_path / "regulars.toml",
         "wharehouse = 'x'\nfull = 'perhaps'\nas_of = 'yesterday'\n"
-        "[mining]\nminimum_suport = 0.1\nminimum_support = 2\nitem_level = 'shelf'\n"
+        "[mining]\nminimum_suport = 0.1\nminimum_support = 2\nitem_levels = ['shelf']\n"
         "[clv]\nmaximum_years = 2.5\nmaximum_items = 3\n[rmf]\nwindow_days = 3\n",
     )
     assert sorted(complaints(config)) == sorted(
@@ -106,8 +106,8 @@ def test_every_wrong_key_of_the_file_has_a_line_of_its_own(tmp_path):
             'as_of: expected a date like 2026-12-31, found "yesterday"',
             "mining.minimum_suport: no such setting; did you mean mining.minimum_support?",
             "mining.minimum_support: expected a number, above 0, at most 1, found 2",
-            "mining.item_level: expected one of product, product_type, category, department, brand,"
-            ' found "shelf"',
+            "mining.item_levels: expected a list, each one of product, product_type, category, "
+            'department, brand, found "shelf"',
             "clv.maximum_years: expected a whole number, at least 1, found 2.5",
             "clv.maximum_items: no such setting; did you mean mining.maximum_items?",
             "rmf: no such setting; did you mean rfm?",

@@ -97,9 +97,12 @@ def test_complete_journey_customers_and_campaigns(complete_journey: Path) -> Non
 
 
 def test_complete_journey_rules_are_tens_and_sensible(complete_journey: Path) -> None:
-    found = rows(complete_journey, "select antecedents, consequents from marts.cross_sell_rules")
-    assert 10 <= len(found) <= 50
-    assert all(len(right) == 1 for _, right in found)
+    found = rows(complete_journey, "select rule, is_held from marts.cross_sell_rules order by rank")
+    assert len(found) == 200
+    assert found[:2] == [
+        ("FROSTING → LAYER CAKE MIX", True),
+        ("HAIR CONDITIONERS AND RINSES → SHAMPOO", True),
+    ]
 
 
 def test_online_retail_figures(online_retail: Path) -> None:

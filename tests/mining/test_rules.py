@@ -5,10 +5,8 @@ import hypothesis
 import mlxtend.frequent_patterns as mlxtend
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from mining.baskets import baskets
 from mining.itemsets import ITEMSETS_SCHEMA, frequent_itemsets
@@ -23,6 +21,7 @@ METRICS = (
     "support",
     "confidence",
     "lift",
+    "representativity",
     "leverage",
     "conviction",
     "zhangs_metric",
@@ -157,36 +156,59 @@ def test_a_redundant_rule_is_left_out_and_no_other(shop, confidence, lift):
 
 
 @given(shops(), shares)
-def test_ranked_by_leverage_in_integers_then_by_items(shop, confidence):
+def test_ranked_by_phi_then_by_items(shop, confidence):
     contents, basket_count = shop
-    rules = every_rule(contents, basket_count, minimum_confidence=confidence)
-    expected = sorted(
-        as_rules(rules),
+    table = every_rule(contents, basket_count, minimum_confidence=confidence)
+    rules = as_rules(table)
+    for rule, phi in zip(rules, table["phi"].to_pylist(), strict=True):
+        assert phi == pytest.approx(
+            float(np.sign(squared_phi(rule, basket_count)))
+            * abs(squared_phi(rule, basket_count)) ** 0.5,
+            abs=1e-12,
+        )
+    assert rules == sorted(
+        rules,
         key=lambda rule: (
-            Fraction(rule.antecedent_count * rule.consequent_count, basket_count**2)
-            - Fraction(rule.joint_count, basket_count),
-            rule.antecedents,
-            rule.consequents,
+            -squared_phi(rule, basket_count),
+            *(len(rule.antecedents), rule.antecedents),
+            *(len(rule.consequents), rule.consequents),
         ),
     )
-    assert as_rules(rules) == expected
-    assert rules["rank"].to_pylist() == list(range(1, len(expected) + 1))
+    assert table["rank"].to_pylist() == list(range(1, len(rules) + 1))
     assert every_rule(
         contents, basket_count, minimum_confidence=confidence, maximum_rules=3
-    ) == rules.slice(0, 3)
+    ) == table.slice(0, 3)
 
 
-@given(shops(), st.randoms(use_true_random=False))
-def test_the_order_of_the_itemsets_changes_nothing(shop, random):
+def squared_phi(rule, basket_count):
+    """The square of phi with the sign of phi, in whole numbers."""
+    left, right = rule.antecedent_count, rule.consequent_count
+    excess = basket_count * rule.joint_count - left * right
+    spread = left * (basket_count - left) * right * (basket_count - right)
+    return Fraction(excess * abs(excess), spread) if spread else Fraction(0)
+
+
+@given(shops(), shares, shares)
+def test_improvement_is_over_the_best_of_fewer_items(shop, confidence, least):
     contents, basket_count = shop
-    itemsets = frequent_itemsets(baskets(brute_force.table(contents), basket_count), 1)
-    places = list(range(itemsets.num_rows))
-    random.shuffle(places)
-    shuffled = itemsets.take(pa.array(places, pa.int64()))
-    settings = {"minimum_confidence": "0.3", "maximum_consequents": None}
-    assert association_rules(shuffled, basket_count, **settings) == association_rules(
-        itemsets, basket_count, **settings
-    )
+    settings = {"minimum_confidence": confidence, "minimum_lift": 0}
+    table = every_rule(contents, basket_count, **settings)
+    expected = [improvement(contents, basket_count, rule) for rule in as_rules(table)]
+    assert table["improvement"].to_pylist() == pytest.approx([float(one) for one in expected])
+    improved = as_rules(every_rule(contents, basket_count, minimum_improvement=least, **settings))
+    assert improved == [
+        rule
+        for rule, gain in zip(as_rules(table), expected, strict=True)
+        if gain >= Fraction(least)
+    ]
+
+
+def improvement(contents, basket_count, rule):
+    best = Fraction(rule.consequent_count, basket_count)
+    for fewer in brute_force.subsets(rule.antecedents, len(rule.antecedents) - 1):
+        joint = brute_force.count(contents, fewer + rule.consequents)
+        best = max(best, Fraction(joint, brute_force.count(contents, fewer)))
+    return Fraction(rule.joint_count, rule.antecedent_count) - best
 
 
 def test_a_rule_by_hand():

@@ -4,6 +4,7 @@ The marts come from the real refresh (tests/conftest.py). Money is held in whole
 that it compares exactly.
 """
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import fisher_exact
 
 SCALE = 10_000
 ACTIVE_DAYS_MINIMUM = 30
@@ -511,37 +513,76 @@ def test_products_one_by_one(shop: Shop) -> None:
         assert (row["orders"], row["buyers"], row["net_revenue"]) == (0, 0, 0)
 
 
-def test_cross_sell_rules_count_baskets(grocer: Shop) -> None:
-    rules = grocer.connection.execute(
-        """
-        select antecedents, consequents, basket_count, antecedent_count, consequent_count,
-            joint_count, support, confidence, lift, leverage, rule
-        from marts.cross_sell_rules
-        where item_level = 'product_type'
-        """
-    ).fetchall()
-    assert rules
-    purchases = set(grocer.orders[grocer.orders.is_purchase].order_id)
-    types = dict(
-        grocer.connection.execute("select product_id, product_type from raw.products").fetchall()
-    )
-    lines = grocer.merchandise[grocer.merchandise.quantity > 0]
-    baskets_of: defaultdict[str, set[str]] = defaultdict(set)
-    for order_id, product_id in zip(lines.order_id, lines.product_id, strict=True):
-        if order_id in purchases and types.get(product_id) is not None:
-            baskets_of[types[product_id]].add(order_id)
+def test_cross_sell_rules_count_baskets_and_later_votes(shop: Shop) -> None:
+    rules = shop.rows("from marts.cross_sell_rules order by rank")
+    assert 20 <= len(rules) <= 200
+    purchases = shop.orders[shop.orders.is_purchase]
+    days = (shop.as_of - purchases.order_date.min()).days
+    is_later = purchases.order_date >= shop.as_of - pd.Timedelta(days=days // 5)
+    voters: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for order_id, customer_id in purchases[is_later][["order_id", "customer_id"]].to_numpy():
+        voter = order_id if pd.isna(customer_id) else f"customer {customer_id}"
+        digest = hashlib.md5(shop.key(order_id).encode(), usedforsecurity=False).hexdigest()
+        voters[voter].append((digest, order_id))
+    periods = [
+        set(purchases[~is_later].order_id),
+        {min(orders)[1] for orders in voters.values()},
+    ]
 
-    n = len(purchases)
-    for antecedents, consequents, *counts, support, confidence, lift, leverage, rule in rules:
-        left = set.intersection(*(baskets_of[item] for item in antecedents))
-        right = set.intersection(*(baskets_of[item] for item in consequents))
-        a, b, ab = len(left), len(right), len(left & right)
-        assert counts == [n, a, b, ab]
-        assert support == pytest.approx(ab / n, rel=1e-12)
-        assert confidence == pytest.approx(ab / a, rel=1e-12)
-        assert lift == pytest.approx(ab * n / (a * b), rel=1e-12)
-        assert leverage == pytest.approx(ab / n - a * b / n**2, rel=1e-9)
-        assert rule == f"{' + '.join(antecedents)} → {' + '.join(consequents)}"
+    types = dict(
+        shop.connection.execute("select product_id, product_type from raw.products").fetchall()
+    )
+    lines = shop.merchandise[shop.merchandise.quantity > 0]
+    orders_of: defaultdict[str, set[str]] = defaultdict(set)
+    for order_id, product_id in zip(lines.order_id, lines.product_id, strict=True):
+        orders_of[types.get(product_id) or shop.key(product_id)].add(order_id)
+
+    def counts(rule: dict[str, Any], period: set[str]) -> list[int]:
+        left = set.intersection(period, *(orders_of[item] for item in rule["antecedents"]))
+        right = set.intersection(period, *(orders_of[item] for item in rule["consequents"]))
+        return [len(period), len(left), len(right), len(left & right)]
+
+    for rule in rules:
+        n, a, b, ab = counts(rule, periods[0])
+        assert [
+            rule[f"{name}_count"] for name in ("basket", "antecedent", "consequent", "joint")
+        ] == [n, a, b, ab]
+        assert rule["support"] == pytest.approx(ab / n, rel=1e-12)
+        assert rule["confidence"] == pytest.approx(ab / a, rel=1e-12)
+        assert rule["lift"] == pytest.approx(ab * n / (a * b), rel=1e-12)
+        assert rule["leverage"] == pytest.approx(ab / n - a * b / n**2, rel=1e-9)
+        n, a, b, ab = counts(rule, periods[1])
+        assert [
+            rule[f"holdout_{name}_count"]
+            for name in ("basket", "antecedent", "consequent", "joint")
+        ] == [n, a, b, ab]
+        assert rule["holdout_lift"] == pytest.approx(ab * n / (a * b), rel=1e-12)
+        table = [[ab, a - ab], [b - ab, n - a - b + ab]]
+        p_value = fisher_exact(table, alternative="greater").pvalue
+        assert rule["p_value"] == pytest.approx(p_value, rel=1e-6)
+        assert rule["p_value"] <= rule["q_value"] <= 0.05
+        names = rule["antecedent_names"], rule["consequent_names"]
+        assert rule["rule"] == " → ".join(" + ".join(side) for side in names)
+
+
+def test_the_model_report_counts_the_candidates(shop: Shop) -> None:
+    report = {row["metric"]: row["value"] for row in shop.rows("from marts.model_report")}
+    (counted,) = shop.rows(
+        """
+        select
+            count(*) as candidates,
+            count(p_value) as tested,
+            count(*) filter (q_value <= 0.05 and holdout_lift > 1) as held,
+            count(*) filter (is_published) as published,
+            count(*) filter (q_value <= 0.05 and holdout_lift > 1) / count(p_value) as share_held,
+        from mining.rules
+        """
+    )
+    assert report == counted
+    assert counted["candidates"] > counted["held"] > counted["published"] == 200
+    assert shop.rows("from marts.cross_sell_rules select count(*) as published") == [
+        {"published": 200}
+    ]
 
 
 def test_about_counts_what_raw_holds(shop: Shop) -> None:

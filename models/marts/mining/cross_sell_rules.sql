@@ -3,6 +3,7 @@ with
 rules as (
 
     select * from {{ source('mining', 'rules') }}
+    where is_published
 
 ),
 
@@ -16,7 +17,6 @@ sides as (
 
     select
         rank,
-        item_level,
         'antecedents' as side,
         antecedents as side_items
 
@@ -26,7 +26,6 @@ sides as (
 
     select
         rank,
-        item_level,
         'consequents' as side,
         consequents as side_items
 
@@ -38,7 +37,6 @@ items as (
 
     select
         rank,
-        item_level,
         side,
         unnest(side_items) as item,
         generate_subscripts(side_items, 1) as position
@@ -47,22 +45,39 @@ items as (
 
 ),
 
--- keys are product ids only at the level of products; at every other level they are names already
-names as (
+-- an item is <level>:<key>
+keys as (
 
     select
-        items.rank,
-        list(coalesce(products.name, items.item) order by items.position)
-        filter (where items.side = 'antecedents') as antecedent_names,
-        list(coalesce(products.name, items.item) order by items.position)
-        filter (where items.side = 'consequents') as consequent_names
+        rank,
+        side,
+        position,
+        item[:strpos(item, ':') - 1] as level,
+        item[strpos(item, ':') + 1:] as key
 
     from items
+
+),
+
+-- keys are product ids only at the level of products; at every other level they are names already
+named_sides as (
+
+    select
+        keys.rank,
+        {% for side in ['antecedents', 'consequents'] -%}
+        list(keys.key order by keys.position)
+        filter (where keys.side = '{{ side }}') as {{ side }},
+        list(keys.level order by keys.position)
+        filter (where keys.side = '{{ side }}') as {{ side[:-1] }}_levels,
+        list(coalesce(products.name, keys.key) order by keys.position)
+        filter (where keys.side = '{{ side }}') as {{ side[:-1] }}_names{{ ',' if not loop.last }}
+        {% endfor %}
+    from keys
     left join products
         on
-            items.item_level = 'product'
-            and items.item = products.product_id
-    group by items.rank
+            keys.level = 'product'
+            and keys.key = products.product_id
+    group by keys.rank
 
 ),
 
@@ -70,38 +85,58 @@ final as (
 
     select
         ---------- ids
-        rules.rank::integer as rank,
-        rules.item_level,
-        rules.antecedents,
-        rules.consequents,
-        names.antecedent_names,
-        names.consequent_names,
-        array_to_string(names.antecedent_names, ' + ')
+        (row_number() over (order by rules.rank))::integer as rank,
+        named_sides.antecedents,
+        named_sides.antecedent_levels,
+        named_sides.antecedent_names,
+        named_sides.consequents,
+        named_sides.consequent_levels,
+        named_sides.consequent_names,
+        array_to_string(named_sides.antecedent_names, ' + ')
         || ' → '
-        || array_to_string(names.consequent_names, ' + ') as rule,
+        || array_to_string(named_sides.consequent_names, ' + ') as rule,
 
-        ---------- counts
+        ---------- where it was found
         rules.basket_count,
         rules.antecedent_count,
         rules.consequent_count,
         rules.joint_count,
-
-        ---------- measures
         rules.antecedent_support,
         rules.consequent_support,
         rules.support,
         rules.confidence,
+        rules.confidence_low,
+        rules.confidence_high,
         rules.lift,
         rules.leverage,
+        rules.phi,
         rules.conviction,
         rules.is_certain,
         rules.zhangs_metric,
         rules.jaccard,
         rules.certainty,
-        rules.kulczynski
+        rules.kulczynski,
+        rules.improvement,
+
+        ---------- on later baskets
+        rules.holdout_basket_count,
+        rules.holdout_antecedent_count,
+        rules.holdout_consequent_count,
+        rules.holdout_joint_count,
+        rules.holdout_support,
+        rules.holdout_confidence,
+        rules.holdout_confidence_low,
+        rules.holdout_confidence_high,
+        rules.holdout_lift,
+        rules.p_value,
+        rules.q_value,
+        rules.is_held,
+
+        ---------- dates
+        rules.mined_as_of
 
     from rules
-    left join names on rules.rank = names.rank
+    inner join named_sides on rules.rank = named_sides.rank
 
 )
 

@@ -1,0 +1,100 @@
+"""Proof of rules on later baskets, which played no part in finding them.
+
+Of thousands of rules that fit the baskets they were found in, some fit by chance. So each is tested
+once more where it was not sought, and the number of tests is accounted for: Webb (2007),
+Discovering Significant Patterns.
+"""
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy.stats import false_discovery_control, hypergeom
+
+from mining.baskets import Baskets
+from mining.intervals import wilson_interval
+from mining.itemsets import count_itemsets
+
+HOLDOUT_FIELDS: Final = [
+    pa.field("holdout_basket_count", pa.int64()),
+    pa.field("holdout_antecedent_count", pa.int64()),
+    pa.field("holdout_consequent_count", pa.int64()),
+    pa.field("holdout_joint_count", pa.int64()),
+    pa.field("holdout_support", pa.float64()),
+    pa.field("holdout_confidence", pa.float64()),
+    pa.field("holdout_confidence_low", pa.float64()),
+    pa.field("holdout_confidence_high", pa.float64()),
+    pa.field("holdout_lift", pa.float64()),
+    pa.field("p_value", pa.float64()),
+    pa.field("q_value", pa.float64()),
+    pa.field("is_held", pa.bool_()),
+]
+
+MAXIMUM_Q_VALUE: Final = 0.05
+
+
+def prove_on_later_baskets(rules: pa.Table, later: Baskets | None) -> pa.Table:
+    """Put beside each rule what later baskets say of it.
+
+    Args:
+        rules: `antecedents` and `consequents`, as `mining.rules.association_rules` gives them.
+        later: baskets of a time after those that the rules were found in, one for each customer:
+            what one customer buys again and again is one piece of evidence. None, or none in it,
+            where there is no such time.
+
+    Returns:
+        `rules` with `HOLDOUT_FIELDS`. `p_value` is one-sided: the chance of at least so many joint
+        baskets, were both sides independent (Fisher's exact test: hypergeometric). `q_value` is
+        that of Benjamini and Hochberg (1995) over all of `rules`. A rule `is_held` where its
+        q_value is at most `MAXIMUM_Q_VALUE` and its lift there above 1, compared in integers.
+        Confidence and its Wilson interval are null where no basket has the left side, lift where
+        none has either side. Without later baskets all is null: the rules are untested.
+    """
+    if later is None or not later.basket_count:
+        untested = pa.nulls(len(rules))
+        for field in HOLDOUT_FIELDS:
+            rules = rules.append_column(field, untested.cast(field.type))
+        return rules
+    left_items, right_items = rules["antecedents"], rules["consequents"]
+    left = count_itemsets(later, left_items)
+    right = count_itemsets(later, right_items)
+    joint = count_itemsets(later, _both(left_items, right_items))
+    n = np.int64(later.basket_count)
+    p_value = hypergeom.sf(joint - 1, n, left, right)
+    q_value = false_discovery_control(p_value) if len(p_value) else p_value
+    low, high = wilson_interval(joint, left)
+    columns = [
+        np.full(len(joint), n),
+        left,
+        right,
+        joint,
+        joint / n,
+        _known(joint / np.maximum(left, 1), left),
+        _known(low, left),
+        _known(high, left),
+        _known(n * joint / np.maximum(left * right, 1), left * right),
+        p_value,
+        q_value,
+        (q_value <= MAXIMUM_Q_VALUE) & (n * joint > left * right),
+    ]
+    for field, column in zip(HOLDOUT_FIELDS, columns, strict=True):
+        rules = rules.append_column(field, pa.array(column, field.type))
+    return rules
+
+
+def _both(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ListArray:
+    """Join the two lists of each row."""
+    left, right = left.combine_chunks(), right.combine_chunks()
+    rows = pa.concat_arrays([pc.list_parent_indices(left), pc.list_parent_indices(right)])
+    items = pa.concat_arrays([left.flatten(), right.flatten()])
+    offsets = np.zeros(len(left) + 1, np.int32)
+    np.cumsum(left.value_lengths().to_numpy() + right.value_lengths().to_numpy(), out=offsets[1:])
+    by_row = np.argsort(rows.to_numpy(), kind="stable")
+    return pa.ListArray.from_arrays(pa.array(offsets), items.take(pa.array(by_row)))
+
+
+def _known(values: NDArray[np.float64], denominators: NDArray[np.int64]) -> pa.Array:
+    """Make null what was divided by nothing."""
+    return pa.array(values, pa.float64(), mask=denominators == 0)
