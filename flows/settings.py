@@ -69,8 +69,11 @@ class MiningSettings(_Section):
     minimum_support: Share = Field(
         Decimal("0.0025"), gt=0, description="share of baskets that hold the whole rule"
     )
+    minimum_baskets: int = Field(
+        10, ge=1, description="baskets that hold the whole rule at least, however few there are"
+    )
     minimum_confidence: Share = Field(
-        Decimal("0.4"), description="share of the left side's baskets that hold the right side"
+        Decimal("0.4"), gt=0, description="share of the left side's baskets that hold the right side"
     )
     minimum_lift: Decimal = Field(
         Decimal(3), ge=0, description="how many times likelier than by chance"
@@ -93,7 +96,7 @@ class MiningSettings(_Section):
     )
     withhold_below: Share = Field(
         Decimal("0.5"),
-        description="new rules are withheld and the last good ones stay, when their number or the "
+        description="new rules are withheld and the last good ones stay, when the number or the "
         "share that held falls below this share of its median over 14 nights; 0: never",
     )
     engine: Literal["occurrence_lists", "mlxtend"] = Field(

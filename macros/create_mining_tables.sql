@@ -6,17 +6,14 @@
 {%- set relation = api.Relation.create(
     database=target.database, schema=table.schema, identifier=table.name
 ) %}
-{%- set columns = [] %}
-{%- for column in table.columns.values() %}
-    {%- do columns.append(column.name ~ ' ' ~ column.data_type) %}
-{%- endfor %}
-{%- set found = [] %}
-{%- for column in adapter.get_columns_in_relation(relation) %}
-    {%- do found.append(column.name ~ ' ' ~ column.dtype | lower) %}
-{%- endfor %}
-{%- if found != columns %}
+{%- set found = adapter.get_columns_in_relation(relation) | map(attribute='name') | list %}
+{%- if found != table.columns.keys() | list %}
 create schema if not exists {{ table.schema }};
-create or replace table {{ relation }} ({{ columns | join(', ') }});
+create or replace table {{ relation }} (
+{%- for column in table.columns.values() %}
+    {{ column.name }} {{ column.data_type }}{{ ',' if not loop.last }}
+{%- endfor %}
+);
 comment on table {{ relation }} is '{{ table.description | trim | replace("'", "''") }}';
 {%- for column in table.columns.values() %}
 comment on column {{ relation }}.{{ column.name }} is '{{ column.description | trim | replace("'", "''") }}';

@@ -10,30 +10,26 @@ with purchases as (
 
 ),
 
-as_of as (
-
-    select * from {{ ref('int_as_of_date') }}
-
-),
-
-first_day as (
-
-    select min(order_date) as first_date
-    from purchases
-
-),
-
--- whole days, the last ones up to the as-of date; a short history has none
-cut as (
+-- days with a purchase, not of the calendar: neither one order of long ago nor a late as-of date
+-- moves the cut
+purchase_days as (
 
     select
-        as_of.as_of_date - floor(
-            (as_of.as_of_date - first_day.first_date)
-            * {{ var('mining_holdout_share') }}::decimal(9, 8)
-        )::integer as holdout_from
+        order_date,
+        row_number() over (order by order_date desc) as days_back,
+        count(*) over () as days
 
-    from first_day
-    cross join as_of
+    from purchases
+    group by order_date
+
+),
+
+cut as (
+
+    select min(order_date) filter (
+        where days_back <= floor(days * {{ var('mining_holdout_share') }}::decimal(9, 8))
+    ) as holdout_from
+    from purchase_days
 
 ),
 
@@ -45,7 +41,8 @@ mining_period as (
         true as has_vote
 
     from purchases
-    inner join cut on purchases.order_date < cut.holdout_from
+    cross join cut
+    where purchases.order_date < cut.holdout_from or cut.holdout_from is null
 
 ),
 

@@ -12,7 +12,9 @@ from flows.work_file import work_file
 Contents = dict[str, Counter[tuple[Any, ...]]]
 
 # Metadata of runs and of the landing folder's inodes differ by their nature.
-METADATA_TABLES = {"marts.about", "marts.runs", "marts.run_stages", "raw.file_hashes"}
+METADATA_TABLES = {
+    *("marts.about", "marts.model_report", "marts.runs", "marts.run_stages", "raw.file_hashes"),
+}
 METADATA_COLUMNS = {"load_id", "loaded_at", "run_id", "first_run_id"}
 PUBLISHED = ("core", "marts", "mining", "reference")
 

@@ -18,7 +18,7 @@ from tests.conftest import Refresh
 from tests.tea_shop import MAPPING
 
 # Run metadata: it differs from run to run by its nature.
-METADATA = {"about", "runs"}
+METADATA = {"about", "model_report", "runs"}
 
 
 def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
