@@ -364,7 +364,7 @@ def _run_stages(
         current.rows_out = _count(database, "core.fct_order_lines")
 
     with stage("mine", stages) as current:
-        mined = mine(database, settings.mining, run_id)
+        mined = mine(database, settings.mining, run_id, settings.accept)
         current.rows_in, current.rows_out = mined.rows_in, mined.rows_out
 
     with open_database(database) as connection:
@@ -442,10 +442,10 @@ def build_core(project: DbtProject) -> int:
 
 @task(cache_policy=NO_CACHE)
 @hiding_values()
-def mine(database: Path, settings: MiningSettings, run_id: str) -> Mined:
+def mine(database: Path, settings: MiningSettings, run_id: str, accept: bool = False) -> Mined:
     """Mine the baskets of the core into mining.rules."""
     with open_database(database) as connection:
-        return mine_rules(connection, settings, run_id)
+        return mine_rules(connection, settings, run_id, accept=accept)
 
 
 @task(cache_policy=NO_CACHE)

@@ -73,7 +73,9 @@ class MiningSettings(_Section):
         10, ge=1, description="baskets that hold the whole rule at least, however few there are"
     )
     minimum_confidence: Share = Field(
-        Decimal("0.4"), gt=0, description="share of the left side's baskets that hold the right side"
+        Decimal("0.4"),
+        gt=0,
+        description="share of the left side's baskets that hold the right side",
     )
     minimum_lift: Decimal = Field(
         Decimal(3), ge=0, description="how many times likelier than by chance"
@@ -243,7 +245,11 @@ class RefreshSettings(_Section):
         description="compute all marts as of this date; unset: the day after the newest purchase",
     )
     full: bool = Field(False, description="build everything from raw again, reference tables too")
-    accept: bool = Field(False, description="publish although a gate calls the night a broken feed")
+    accept: bool = Field(
+        False,
+        description="publish although a gate calls the night a broken feed, and take rules that "
+        "are far worse than usual",
+    )
     wait_minutes: int = Field(
         0, ge=0, description="wait so long for another refresh to end; 0: refuse at once"
     )

@@ -37,12 +37,14 @@ class CrossSellRules(NamedTuple):
 
     Attributes:
         table: every candidate, in the order of `rank`: `CROSS_SELL_RULES_SCHEMA`.
+        passed_count: the rules that passed the thresholds; candidates are the best of them.
         minimum_count: the baskets that a rule had to stand in.
-        wanted_count: the baskets that the minimum support comes to; where itemsets were too many
+        wanted_count: the baskets that the settings ask for; where itemsets were too many
             for it, a greater count was taken, for which they are not.
     """
 
     table: pa.Table
+    passed_count: int
     minimum_count: int
     wanted_count: int
 
@@ -52,6 +54,7 @@ def mine_cross_sell_rules(
     holdout: Period | None,
     *,
     minimum_support: Threshold,
+    minimum_baskets: int,
     minimum_confidence: Threshold,
     minimum_lift: Threshold,
     minimum_improvement: Threshold,
@@ -67,6 +70,7 @@ def mine_cross_sell_rules(
         holdout: later ones, one for each customer, that they are tested on; None where there are
             none, as where baskets have no dates.
         minimum_support: share of baskets that must hold all items of a rule.
+        minimum_baskets: baskets that must hold all items of a rule, however few there are.
         minimum_confidence: share of the baskets with the left side that must hold the right.
         minimum_lift: confidence over the right side's own support, at least.
         minimum_improvement: confidence that each item on the left must add to what the others, or
@@ -88,7 +92,7 @@ def mine_cross_sell_rules(
             baskets than its `basket_count`.
     """
     laid_out = baskets(*mining)
-    wanted_count = count = max(1, minimum_count(minimum_support, mining.basket_count))
+    wanted_count = count = max(minimum_baskets, minimum_count(minimum_support, mining.basket_count))
     while True:
         try:
             itemsets = frequent_itemsets(
@@ -102,16 +106,18 @@ def mine_cross_sell_rules(
             break
         except TooManyItemsetsError as error:
             count = error.fitting_count
-    candidates = association_rules(
+    passed = association_rules(
         itemsets,
         mining.basket_count,
         minimum_confidence=minimum_confidence,
         minimum_lift=minimum_lift,
         minimum_improvement=minimum_improvement,
-        maximum_rules=MAXIMUM_CANDIDATES,
     )
+    candidates = passed.slice(0, MAXIMUM_CANDIDATES)
     proven = prove_on_later_baskets(candidates, baskets(*holdout) if holdout else None)
     worth_it = pc.fill_null(proven["is_held"], True).to_numpy()
     is_published = worth_it & (np.cumsum(worth_it) <= maximum_rules)
     field = CROSS_SELL_RULES_SCHEMA.field("is_published")
-    return CrossSellRules(proven.append_column(field, pa.array(is_published)), count, wanted_count)
+    return CrossSellRules(
+        proven.append_column(field, pa.array(is_published)), len(passed), count, wanted_count
+    )

@@ -4,55 +4,55 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Final
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from mining.cross_selling import CrossSellRules
+
 MINIMUM_NIGHTS: Final = 5  # fewer say nothing of what is usual
+MINIMUM_HELD: Final = 10  # of fewer rules, one more or less is no drop
 
 
-def cross_sell_report(rules: pa.Table) -> dict[str, float | None]:
+def cross_sell_report(rules: CrossSellRules) -> dict[str, float | None]:
     """Measure the rules of a night.
 
-    Args:
-        rules: as `mining.cross_selling.mine_cross_sell_rules` gives them.
-
     Returns:
-        By name: candidates, tested, held, share_held (of those tested; None where none were) and
-        published.
+        By name: passed (the thresholds), tested, held, share_held (of those tested; None where none
+        were) and published.
     """
-    tested = len(rules) - rules["is_held"].null_count
-    held = pc.sum(rules["is_held"]).as_py() or 0
+    tested = len(rules.table) - rules.table["is_held"].null_count
+    held = pc.sum(rules.table["is_held"]).as_py() or 0
     return {
-        "candidates": len(rules),
+        "passed": rules.passed_count,
         "tested": tested,
         "held": held,
         "share_held": held / tested if tested else None,
-        "published": pc.sum(rules["is_published"]).as_py() or 0,
+        "published": pc.sum(rules.table["is_published"]).as_py() or 0,
     }
 
 
 def dropped_metrics(
     tonight: Mapping[str, float | None],
-    earlier: Mapping[str, Sequence[float]],
+    earlier: Sequence[Mapping[str, float]],
     least_share: float,
 ) -> dict[str, float]:
-    """Tell which metrics fell below a share of what is usual.
+    """Tell which of held and share_held fell below a share of what is usual.
 
     Args:
-        tonight: the value of each metric; None falls below everything.
-        earlier: the values of earlier nights, of each metric that is to be judged.
-        least_share: of the median of the earlier values.
+        tonight: both metrics; None (nothing was tested) is no drop.
+        earlier: both metrics of earlier nights in which rules were tested.
+        least_share: of the median of the earlier nights.
 
     Returns:
-        The metrics that dropped, with the median; none before `MINIMUM_NIGHTS` earlier ones.
+        The metrics that dropped, with the median; none before `MINIMUM_NIGHTS` earlier ones, and
+        none where fewer than `MINIMUM_HELD` rules usually hold.
     """
-    usual = {
-        metric: median(values)
-        for metric, values in earlier.items()
-        if len(values) >= MINIMUM_NIGHTS
-    }
+    if len(earlier) < MINIMUM_NIGHTS:
+        return {}
+    usual = {name: median(night[name] for night in earlier) for name in ("held", "share_held")}
+    if usual["held"] < MINIMUM_HELD:
+        return {}
     return {
-        metric: middle
-        for metric, middle in usual.items()
-        if (tonight[metric] or 0) < least_share * middle
+        name: middle
+        for name, middle in usual.items()
+        if (value := tonight[name]) is not None and value < least_share * middle
     }

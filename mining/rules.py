@@ -1,4 +1,4 @@
-"""Association rules from frequent itemsets, with counts compared and ranked in integers."""
+"""Association rules from frequent itemsets, by arrays; thresholds are compared in integers."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, combinations
@@ -91,7 +91,8 @@ def association_rules(
         basket_count: N, all baskets, those without an item included; below 3e9.
         minimum_confidence: above 0, at most 1; n(AB) / n(A) must reach it.
         minimum_lift: n(AB) N / (n(A) n(B)) must reach it.
-        minimum_improvement: `improvement` must reach it; None for no minimum.
+        minimum_improvement: `improvement` must reach it, to 1e-12: it is a difference of quotients;
+            None for no minimum.
         maximum_consequents: items on the right at most; None for no limit.
         is_concise: leave out redundant rules (some of the items on the left give at least the
             confidence alone) and of two mirrored rules the less confident one.

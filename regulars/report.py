@@ -131,35 +131,39 @@ def segments(connection: duckdb.DuckDBPyConnection) -> Table:
 
 
 def rules(connection: duckdb.DuckDBPyConnection) -> Table:
-    """The best rules, in the warehouse's own order."""
-    names = ["baskets", "confidence", "lift"]
+    """The best rules, in the warehouse's own order.
+
+    "confirmed" is the confidence on later baskets, which the rule was not chosen by.
+    """
+    names = ["baskets", "confirmed", "lift"]
     table = plain_table("Who buys → also buys", *names, numbers=names)
     rows = connection.execute(
         f"""
-        select rule, joint_count, confidence, lift
+        select rule, joint_count, holdout_confidence, lift
         from marts.cross_sell_rules
         order by rank
         limit {_ROWS_SHOWN}
         """
     ).fetchall()
-    for rule, baskets, confidence, lift in rows:
-        table.add_row(visible(rule), count(baskets), percent(confidence), f"{lift:.1f}")
+    for rule, baskets, confirmed, lift in rows:
+        later = "untested" if confirmed is None else percent(confirmed)
+        table.add_row(visible(rule), count(baskets), later, f"{lift:.1f}")
     return table
 
 
 def why_no_rules(connection: duckdb.DuckDBPyConnection) -> str:
     """What kept a version from having any rule."""
-    candidates = one(
+    tested = one(
         connection,
         """
         select arg_max(value, run_id) from marts.model_report
-        where model = 'cross_sell_rules' and metric = 'candidates'
+        where model = 'cross_sell_rules' and metric = 'tested'
         """,
     )
-    if candidates:
+    if tested:
         return (
-            f"No rules: of {count(int(candidates))} that passed the thresholds, none held on later "
-            "baskets (mining.rules has them all)."
+            f"No rules: of {count(int(tested))} tested on later baskets none held "
+            "(mining.rules has them all)."
         )
     return "No rules: none passed the thresholds of the settings ([mining])."
 

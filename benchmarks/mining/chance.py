@@ -56,6 +56,7 @@ def published_rules(purchases: pa.Table, basket_items: pa.Table) -> int:
     rules = mine_cross_sell_rules(
         *periods,
         minimum_support=settings.minimum_support,
+        minimum_baskets=settings.minimum_baskets,
         minimum_confidence=settings.minimum_confidence,
         minimum_lift=settings.minimum_lift,
         minimum_improvement=settings.minimum_improvement,

@@ -133,6 +133,7 @@ create table if not exists state.model_reports (
     run_id varchar not null,
     model varchar not null,
     metric varchar not null,
+    as_of_date date,
     value double,                          -- null: could not be measured
     is_withheld boolean not null,          -- the model's new output was not taken
     settings varchar not null,             -- JSON; only nights of equal settings are compared

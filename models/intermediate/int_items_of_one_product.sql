@@ -2,7 +2,6 @@
 with products as (
 
     select * from {{ ref('dim_products') }}
-    where first_sold_date is not null
 
 ),
 

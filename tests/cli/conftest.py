@@ -31,11 +31,11 @@ insert into marts.rfm values
 
 create table marts.cross_sell_rules as select
     1 as rank, ['taco shells']::varchar[] as antecedents, ['taco sauce']::varchar[] as consequents,
-    'taco shells → taco sauce' as rule, 3::bigint as joint_count, 0.75::double as confidence,
-    12.345::double as lift, null::double as conviction;
+    'taco shells → taco sauce' as rule, 3::bigint as joint_count,
+    0.75::double as holdout_confidence, 12.345::double as lift, null::double as conviction;
 
 create table marts.model_report as select
-    '20260102T030405Z' as run_id, 'cross_sell_rules' as model, 'candidates' as metric,
+    '20260102T030405Z' as run_id, 'cross_sell_rules' as model, 'passed' as metric,
     1::double as value;
 
 create table marts.rejected_rows_by_reason as select

@@ -59,6 +59,7 @@ def test_rules_with_counts_as_sql_counts_them(connection, basket_items):
         Period(basket_items, PURCHASES),
         None,
         minimum_support="0.005",
+        minimum_baskets=10,
         minimum_confidence="0.4",
         minimum_lift="3",
         minimum_improvement="0.1",

@@ -19,6 +19,7 @@ SHOP = table_of(
 
 SETTINGS = {
     "minimum_support": "0.005",
+    "minimum_baskets": 1,
     "minimum_confidence": "0.4",
     "minimum_lift": "3",
     "minimum_improvement": "0",

@@ -517,8 +517,8 @@ def test_cross_sell_rules_count_baskets_and_later_votes(shop: Shop) -> None:
     rules = shop.rows("from marts.cross_sell_rules order by rank")
     assert 20 <= len(rules) <= 200
     purchases = shop.orders[shop.orders.is_purchase]
-    days = (shop.as_of - purchases.order_date.min()).days
-    is_later = purchases.order_date >= shop.as_of - pd.Timedelta(days=days // 5)
+    days = sorted(purchases.order_date.unique())
+    is_later = purchases.order_date >= days[-(len(days) // 5)]
     voters: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for order_id, customer_id in purchases[is_later][["order_id", "customer_id"]].to_numpy():
         voter = order_id if pd.isna(customer_id) else f"customer {customer_id}"
@@ -565,12 +565,12 @@ def test_cross_sell_rules_count_baskets_and_later_votes(shop: Shop) -> None:
         assert rule["rule"] == " → ".join(" + ".join(side) for side in names)
 
 
-def test_the_model_report_counts_the_candidates(shop: Shop) -> None:
+def test_the_model_report_counts_the_rules(shop: Shop) -> None:
     report = {row["metric"]: row["value"] for row in shop.rows("from marts.model_report")}
+    passed = report.pop("passed")
     (counted,) = shop.rows(
         """
         select
-            count(*) as candidates,
             count(p_value) as tested,
             count(*) filter (q_value <= 0.05 and holdout_lift > 1) as held,
             count(*) filter (is_published) as published,
@@ -579,7 +579,7 @@ def test_the_model_report_counts_the_candidates(shop: Shop) -> None:
         """
     )
     assert report == counted
-    assert counted["candidates"] > counted["held"] > counted["published"] == 200
+    assert passed >= counted["tested"] > counted["held"] > counted["published"] == 200
     assert shop.rows("from marts.cross_sell_rules select count(*) as published") == [
         {"published": 200}
     ]

@@ -1,14 +1,6 @@
-with
-
-model_reports as (
+with model_reports as (
 
     select * from {{ source('state', 'model_reports') }}
-
-),
-
-runs as (
-
-    select * from {{ source('state', 'runs') }}
 
 ),
 
@@ -16,21 +8,20 @@ final as (
 
     select
         ---------- ids
-        model_reports.run_id,
-        model_reports.model,
-        model_reports.metric,
+        run_id,
+        model,
+        metric,
 
         ---------- dates
-        runs.as_of_date,
+        as_of_date,
 
         ---------- numerics
-        model_reports.value,
+        value,
 
         ---------- flags
-        model_reports.is_withheld
+        is_withheld
 
     from model_reports
-    inner join runs on model_reports.run_id = runs.run_id
 
 )
 
