@@ -13,7 +13,7 @@ from scipy import stats
 
 from regulars.generated_shop.calendar import WARM_UP_DAYS, make_calendar
 from regulars.generated_shop.catalogue import CATEGORIES
-from regulars.generated_shop.chunks import draw_buyers
+from regulars.generated_shop.chunks import draw_buyers, make_chunk
 from regulars.generated_shop.customers import (
     BEHAVIOURS,
     BONDS,
@@ -24,6 +24,7 @@ from regulars.generated_shop.customers import (
     age_groups,
 )
 from regulars.generated_shop.purchases import CAMPAIGN, FIRST, OWN, were_active
+from regulars.generated_shop.service import KINDS
 from regulars.generated_shop.settings import Planted, ShopSettings
 from regulars.generated_shop.world import make_world
 
@@ -90,6 +91,21 @@ def test_who_waits_long_is_less_satisfied(strength):
     expected = stats.norm(scale=np.sqrt(1 - strength**2))
     assert stats.kstest(rest, expected.cdf).pvalue > LEAST_P
     assert stats.pearsonr(rest, slowness).pvalue > LEAST_P
+
+
+def test_answers_take_the_persons_own_time(world):
+    chunk = make_chunk(world, 0, PEOPLE)
+    tickets, purchases = chunk.interactions, chunk.purchases
+    wait = tickets.answered - tickets.opened
+    person = chunk.registrations.person[tickets.record]
+    for is_good in (True, False):
+        here = (tickets.kind == KINDS.index("complaint")) & (
+            purchases.is_recovered[tickets.order] == is_good
+        )
+        mean = 0.15 if is_good else 1.5
+        found = wait[here] / mean / chunk.customers.answer_wait[person[here]]
+        assert len(found) > 400
+        assert stats.kstest(found, stats.expon.cdf).pvalue > LEAST_P
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.6])
