@@ -103,9 +103,12 @@ def test_answers_take_the_persons_own_time(world):
             purchases.is_recovered[tickets.order] == is_good
         )
         mean = 0.15 if is_good else 1.5
-        found = wait[here] / mean / chunk.customers.answer_wait[person[here]]
+        own = chunk.customers.answer_wait[person[here]]
+        found = wait[here] / own / mean
         assert len(found) > 300
         assert stats.kstest(found, stats.expon.cdf).pvalue > LEAST_P
+        assert stats.spearmanr(found, own).pvalue > LEAST_P
+        assert stats.spearmanr(wait[here], own).pvalue < 1e-6
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.6])
