@@ -229,7 +229,7 @@ def _worse_than_usual(
         return ()
     words = {
         "held": lambda value: f"{value:,.0f} rules held on later baskets",
-        "share_held": lambda value: f"{value:.0%} of those tested held",
+        "share_held": lambda value: f"{100 * value:.0f} % of those tested held",
     }
     found = " and ".join(words[name](report[name]) for name in dropped)
     usual = " and ".join(words[name](value) for name, value in dropped.items())
