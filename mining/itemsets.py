@@ -5,7 +5,7 @@ FP-growth: Han, Pei, Yin (2000), Mining Frequent Patterns without Candidate Gene
 
 import os
 from decimal import ROUND_CEILING, Context, Decimal
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -66,8 +66,8 @@ def frequent_itemsets(
             count; or "maximal": those without a superset found. What `maximum_items` and
             `never_together` rule out is not found: with a limit of two items every pair is maximal.
         maximum_items: items in a set at most; None for no limit.
-        maximum_itemsets: the search is given up where there are more, of all kinds; None for no
-            limit.
+        maximum_itemsets: the search stops storing where there are more, of all kinds, and only
+            looks for the count that fits; None for as many as memory holds.
         never_together: `item` and `other` (text): pairs of which no set may hold both, such as an
             item and its own category (Srikant and Agrawal 1995, Mining Generalized Association
             Rules). Items that no basket holds, and an item beside itself, are passed over.
@@ -82,11 +82,14 @@ def frequent_itemsets(
         their items.
 
     Raises:
-        ValueError: where `minimum_count` or `maximum_items` is below 1.
-        TooManyItemsetsError: where there are more than `maximum_itemsets`.
+        ValueError: where `minimum_count` or `maximum_items` is below 1, or `kind` unknown.
+        TooManyItemsetsError: where there are more than `maximum_itemsets`, or than half of the
+            machine's memory holds.
     """
     if minimum_count < 1:
         raise ValueError(f"minimum_count must be at least 1, got {minimum_count}")
+    if kind not in get_args(Kind):
+        raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}, got {kind!r}")
     if maximum_items is not None and maximum_items < 1:
         raise ValueError(f"maximum_items must be at least 1, got {maximum_items}")
     apart = _columns_apart(never_together, baskets.items)

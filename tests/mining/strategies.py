@@ -1,3 +1,4 @@
+import numpy as np
 from hypothesis import strategies as st
 
 # Few items, so that baskets meet in them; some names that sort unlike their first appearance.
@@ -16,3 +17,19 @@ def shops(draw):
 # Halves, thirds and fifths of small counts: thresholds on which many rules stand exactly.
 shares = st.sampled_from(["0.05", "0.1", "0.2", "0.25", "0.3", "0.4", "0.5", "0.6", "0.8", "1"])
 lifts = st.sampled_from(["0", "0.8", "1", "1.2", "1.25", "1.5", "2"])
+
+
+@st.composite
+def wide_shops(draw):
+    """Dozens of baskets of dozens of items of uneven popularity, some bought together."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    basket_count, item_count = draw(st.integers(20, 120)), draw(st.integers(5, 60))
+    popularity = random.random(item_count) ** draw(st.sampled_from([1, 2, 4]))
+    bundle = random.random(item_count) < 0.1
+    contents = {}
+    for number in range(basket_count):
+        chosen = random.random(item_count) < popularity * random.choice([0.1, 0.3, 0.7])
+        if random.random() < 0.3:
+            chosen |= bundle
+        contents[f"shop:{number}"] = {f"item {column}" for column in np.flatnonzero(chosen)}
+    return contents, basket_count
