@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SQLFLUFF := .venvs/sqlfluff
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-full test test-slow test-faults soak lint types format bench bench-nightly bench-generate lock clean
+.PHONY: help setup demo demo-full test test-slow test-faults soak lint types format bench bench-nightly bench-generate bench-mining lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,9 @@ bench-nightly: setup ## a night with one day of new orders beside a full refresh
 
 bench-generate: setup ## the generated shop: lines a second, and memory that does not grow
 	$(BIN)/python -m benchmarks.generated_shop --lines 10000000
+
+bench-mining: setup ## the itemset miner beside mlxtend and PyFIM (PyFIM where it is installed)
+	$(BIN)/python -m benchmarks.mining.itemsets
 
 lock: setup ## resolve the lock files again (needs the package registry)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv

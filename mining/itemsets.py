@@ -8,10 +8,8 @@ from decimal import ROUND_CEILING, Context, Decimal
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from mlxtend.frequent_patterns import fpgrowth
 from numpy.typing import NDArray
 
 from mining.baskets import Baskets
@@ -295,6 +293,10 @@ def _by_mlxtend(
     baskets: Baskets, minimum_count: int, maximum_items: int | None, apart: NDArray[np.int32]
 ) -> SetsBySize:
     """Find the sets by mlxtend's FP-growth."""
+    # Imported where they are asked for: they take memory and time to load.
+    import pandas as pd
+    from mlxtend.frequent_patterns import fpgrowth
+
     row_count = baskets.contents.shape[0]
     if row_count < minimum_count:
         return []

@@ -15,9 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import duckdb
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -141,6 +139,8 @@ def is_there(miner: str) -> bool:
 
 def real_lines(folder: Path) -> list[tuple[str, Path, int, str]]:
     """The real baskets that are at hand, as lines of an order and an item."""
+    import duckdb
+
     tasks = []
     for title, (name, selection) in REAL_LINES.items():
         if not (REAL_DATA / name).exists():
@@ -180,6 +180,7 @@ def by_ours(lines: pa.Table, minimum_count: int) -> np.ndarray:
 
 def by_mlxtend(lines: pa.Table, minimum_count: int) -> np.ndarray:
     """FP-growth of mlxtend over a sparse one-hot frame, asked between two counts."""
+    import pandas as pd
     from mlxtend.frequent_patterns import fpgrowth
 
     orders = lines["order_id"].combine_chunks().dictionary_encode()
