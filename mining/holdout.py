@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
+from mining.basket_sizes import against_basket_sizes
 from mining.baskets import Baskets
 from mining.intervals import wilson_interval
 from mining.itemsets import count_itemsets
@@ -26,6 +27,7 @@ HOLDOUT_FIELDS: Final = [
     pa.field("holdout_joint_count", pa.int64()),
     pa.field("holdout_support", pa.float64()),
     pa.field("holdout_confidence", pa.float64()),
+    pa.field("holdout_expected_confidence", pa.float64()),
     pa.field("holdout_confidence_low", pa.float64()),
     pa.field("holdout_confidence_high", pa.float64()),
     pa.field("holdout_lift", pa.float64()),
@@ -47,10 +49,12 @@ def prove_on_later_baskets(rules: pa.Table, later: Baskets | None) -> pa.Table:
             where there is no such time.
 
     Returns:
-        `rules` with `HOLDOUT_FIELDS`. `p_value` is one-sided: the chance of at least so many joint
-        baskets, were both sides independent (Fisher's exact test: hypergeometric). `q_value` is
-        that of Benjamini and Hochberg (1995) over all of `rules`. A rule `is_held` where its
-        q_value is at most `MAXIMUM_Q_VALUE` and its lift there above 1, compared in integers.
+        `rules` with `HOLDOUT_FIELDS`. `p_value` is one-sided, and the greater of two chances of at
+        least so many joint baskets: were both sides independent (Fisher's exact test), and were
+        only the items' counts and the baskets' sizes at work (`mining.basket_sizes`), which would
+        give `holdout_expected_confidence`. `q_value` is that of Benjamini and Hochberg (1995) over
+        all of `rules`. A rule `is_held` where its q_value is at most `MAXIMUM_Q_VALUE` and its lift
+        there above 1, compared in integers.
         Confidence and its Wilson interval are null where no basket has the left side, lift where
         none has either side. Without later baskets all is null: the rules are untested.
     """
@@ -64,7 +68,8 @@ def prove_on_later_baskets(rules: pa.Table, later: Baskets | None) -> pa.Table:
     right = count_itemsets(later, right_items)
     joint = count_itemsets(later, _both(left_items, right_items))
     n = later.basket_count
-    p_value = fisher_p_values(n, left, right, joint)
+    sizes = against_basket_sizes(later, left_items, right_items, joint)
+    p_value = np.maximum(fisher_p_values(n, left, right, joint), sizes.p_values)
     q_value = false_discovery_control(p_value) if len(p_value) else p_value
     low, high = wilson_interval(joint, left)
     columns = [
@@ -74,6 +79,7 @@ def prove_on_later_baskets(rules: pa.Table, later: Baskets | None) -> pa.Table:
         joint,
         joint / n,
         _known(joint / np.maximum(left, 1), left),
+        _known(sizes.expected_confidence, left),
         _known(low, left),
         _known(high, left),
         _known(n * joint / np.maximum(left * right, 1), left * right),

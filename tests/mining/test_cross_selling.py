@@ -105,6 +105,7 @@ def test_published_are_the_rules_that_held_on_later_baskets():
 
 def test_a_limit_of_published_rules_passes_over_those_that_did_not_hold():
     later = {str(n): {"icing", "candles"} for n in range(15)} | {"x": {"cake"}}
+    later |= {str(n): {"tea", "cup"} for n in range(15, 60)}
     table = mine(later=Period(table_of(later), 90), maximum_rules=1)
     assert published(later=Period(table_of(later), 90), maximum_rules=1)["rank"].to_pylist() == [2]
     assert table["rank"].to_pylist() == [1, 2, 3, 4]

@@ -125,6 +125,7 @@ final as (
         rules.holdout_joint_count,
         rules.holdout_support,
         rules.holdout_confidence,
+        rules.holdout_expected_confidence,
         rules.holdout_confidence_low,
         rules.holdout_confidence_high,
         rules.holdout_lift,

@@ -1,0 +1,119 @@
+from itertools import product
+from math import prod
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.mining.swap_randomisation import swap_randomised
+from mining import basket_sizes
+from mining.basket_sizes import against_basket_sizes
+from mining.baskets import baskets
+from mining.itemsets import count_itemsets
+from tests.mining.brute_force import table
+
+ITEMS = 30
+
+
+def shop(seed, count=400):
+    """Baskets of 2 to 15 of 30 items, the first ones the most popular."""
+    random = np.random.default_rng(seed)
+    popularity = 1 / np.arange(1, ITEMS + 1)
+    return {
+        str(number): {
+            f"item {item:02}"
+            for item in random.choice(
+                ITEMS, random.integers(2, 16), replace=False, p=popularity / popularity.sum()
+            )
+        }
+        for number in range(count)
+    }
+
+
+def against(laid_out, rules):
+    left, right = (pa.chunked_array([pa.array(side)]) for side in zip(*rules, strict=True))
+    joint = count_itemsets(laid_out, pa.array([[*a, *b] for a, b in rules]))
+    return against_basket_sizes(laid_out, left, right, joint)
+
+
+@given(st.integers(0, 20))
+def test_the_model_keeps_counts_and_sizes(seed):
+    contents = shop(seed)
+    sizes, baskets_of_size = np.unique([len(one) for one in contents.values()], return_counts=True)
+    found = [item for one in contents.values() for item in one]
+    counts, items_of_count = np.unique(np.unique(found, return_counts=True)[1], return_counts=True)
+    chances = basket_sizes._chances(counts, items_of_count, sizes, baskets_of_size)
+    assert ((chances > 0) & (chances < 1)).all()
+    assert chances @ baskets_of_size == pytest.approx(counts, rel=1e-6)
+    assert items_of_count @ chances == pytest.approx(sizes, rel=1e-6)
+
+
+def test_expected_is_what_swapped_baskets_have_in_the_mean():
+    contents = shop(1)
+    rules = [([f"item {a:02}"], [f"item {b:02}"]) for a, b in ((20, 0), (5, 1), (0, 20), (29, 28))]
+    rules.append((["item 10", "item 15"], ["item 02"]))
+    shares = []
+    for seed in range(60):
+        swapped = baskets(swap_randomised(table(contents), seed), len(contents))
+        left = count_itemsets(swapped, pa.array([a for a, _ in rules]))
+        joint = count_itemsets(swapped, pa.array([[*a, *b] for a, b in rules]))
+        shares.append((joint / left, against(swapped, rules).expected_confidence))
+    found, expected = (np.array(column) for column in zip(*shares, strict=True))
+    error = found.std(axis=0) / np.sqrt(len(shares))
+    assert (abs(found.mean(axis=0) - expected.mean(axis=0)) < 4 * error + 0.01).all()
+    # Independence, which knows no sizes, expects far less of the popular item.
+    independent = sum("item 00" in one for one in contents.values()) / len(contents)
+    assert expected.mean(axis=0)[0] > independent + 5 * error[0]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 3), st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0])),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(0, 6),
+)
+def test_the_tail_is_that_of_counting_every_outcome(kinds, least):
+    trials = np.array([number for number, _ in kinds])
+    chances = np.array([chance for _, chance in kinds])
+    each = np.repeat(chances, trials).tolist()
+    expected = sum(
+        prod(p if success else 1 - p for p, success in zip(each, outcome, strict=True))
+        for outcome in product((0, 1), repeat=len(each))
+        if sum(outcome) >= least
+    )
+    exact = basket_sizes._tail(trials, chances, least)
+    assert exact == pytest.approx(expected, abs=1e-12)
+    if least <= len(each):
+        assert basket_sizes._bound(trials, chances, least) >= exact - 1e-12
+
+
+def test_more_than_a_thousand_baskets_are_bounded():
+    contents = {str(n): {"a", "b"} if n % 2 else {"a", "c"} for n in range(1_200)}
+    found = against(baskets(table(contents), 1_200), [(["a"], ["b"]), (["a"], ["never"])])
+    # an item of every basket has no finite odds: the fit nears it
+    assert found.expected_confidence[0] == pytest.approx(0.5, abs=1e-3)
+    assert found.p_values.tolist() == [1, 1]
+
+
+def test_without_a_left_side_nothing_is_known():
+    found = against(baskets(table({"1": {"a"}}), 1), [(["never"], ["a"])])
+    assert np.isnan(found.expected_confidence[0])
+    assert found.p_values[0] == 1
+
+
+def test_unrelated_items_of_large_baskets_are_not_related():
+    """Items that meet in large baskets alone, which independence would take for rules."""
+    random = np.random.default_rng(3)
+    contents = {}
+    for number in range(1_000):
+        size = 60 if number % 20 == 0 else 2
+        contents[str(number)] = {f"item {item}" for item in random.choice(80, size, replace=False)}
+    laid_out = baskets(table(contents), len(contents))
+    rules = [([f"item {a}"], [f"item {a + 1}"]) for a in range(0, 80, 2)]
+    sizes = against(laid_out, rules)
+    assert (sizes.p_values < 0.05).mean() < 0.15
+    assert (sizes.expected_confidence > 0.3).all()  # where each lies in 7 % of all baskets
