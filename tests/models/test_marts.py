@@ -591,7 +591,7 @@ def test_the_model_report_counts_the_rules(shop: Shop) -> None:
         """
     )
     assert report == counted
-    assert passed >= counted["tested"] > counted["held"] > counted["published"]
+    assert passed >= counted["tested"] > counted["held"] >= counted["published"] >= 20
 
 
 def test_about_counts_what_raw_holds(shop: Shop) -> None:
