@@ -40,9 +40,9 @@ def test_what_was_related_is_related_no_more():
 
 @pytest.mark.parametrize("source", ["complete_journey", "online_retail"])
 def test_next_to_no_rule_is_published_of_unrelated_items(source, request):
-    """The first three of the benchmark's fifty sets: a mean of at most 5 % of the real rules."""
+    """The first of the benchmark's fifty sets has at most 5 % of the real rules."""
     purchases, items = purchases_and_items(request.getfixturevalue(f"{source}_work_file"))
     real = published_rules(purchases, items)
-    by_chance = [published_rules(purchases, swap_randomised(items, seed)) for seed in range(3)]
+    by_chance = published_rules(purchases, swap_randomised(items, 0))
     assert 20 <= real <= 200
-    assert sum(by_chance) / 3 <= 0.05 * real
+    assert by_chance <= 0.05 * real

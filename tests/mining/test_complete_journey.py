@@ -90,3 +90,49 @@ def test_rules_with_counts_as_sql_counts_them(connection, basket_items):
             for items in (left, right, left + right)
         ]
         assert counted == [rule["antecedent_count"], rule["consequent_count"], rule["joint_count"]]
+
+
+def test_rules_of_mixed_levels_without_those_of_the_hierarchy_alone(connection):
+    connection.execute(
+        f"""
+        create or replace temporary table mixed as
+        select order_id, 'product_type:' || item as item from basket_items
+        union
+        select order_id, 'category:' || product_category as item
+        from basket_items
+        inner join '{DATA}/products.parquet' as products on item = products.product_type
+        where product_category is not null
+        """
+    )
+    apart = connection.execute(
+        f"""
+        select distinct
+            'product_type:' || product_type as item, 'category:' || product_category as other
+        from '{DATA}/products.parquet'
+        where product_type is not null and product_category is not null
+        """
+    ).to_arrow_table()
+    settings = {
+        "minimum_support": "0.01",
+        "minimum_baskets": 10,
+        "minimum_confidence": "0.4",
+        "minimum_lift": "3",
+        "minimum_improvement": "0.1",
+        "maximum_items": 3,
+        "maximum_rules": 200,
+    }
+    period = Period(connection.execute("from mixed").to_arrow_table(), PURCHASES)
+    free = mine_cross_sell_rules(period, None, **settings).table.to_pylist()
+    kept = mine_cross_sell_rules(period, None, never_together=apart, **settings).table.to_pylist()
+    pairs = {(row["item"], row["other"]) for row in apart.to_pylist()}
+
+    def is_hierarchy(rule):
+        items = rule["antecedents"] + rule["consequents"]
+        return any((one, other) in pairs for one in items for other in items)
+
+    def levels(rule):
+        return {item.split(":")[0] for item in rule["antecedents"] + rule["consequents"]}
+
+    assert any(map(is_hierarchy, free))
+    assert not any(map(is_hierarchy, kept))
+    assert any(len(levels(rule)) == 2 for rule in kept)
