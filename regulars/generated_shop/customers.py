@@ -50,15 +50,15 @@ class Customers:
         pause_begins, pause_ends: days between which a pausing person buys nothing.
         channel_days: float[people, CHANNELS], since when they use each channel, and are known to
             its system; infinite for never.
-        main_channel: place in CHANNELS, most of their orders.
+        main_channel: place in CHANNELS, where they mostly buy.
         birth_year, sex: with the year of an order, their place in the catalogue's tastes.
         is_business: contacts of business accounts.
         favourites: int[people, 2], categories they like best.
         bonds: bool[people, BONDS]; who has the first is a member of the loyalty scheme.
         joined_day: since when a member; infinite for the others.
-        owners: int[people, 2], salespeople they belong to one after the other, NOBODY for none.
+        owners: int[people, 2], salespeople they belong to one after the other, NOBODY for none;
+            on their lists only if they come to the branch (see registrations).
         owned_days: float[people, 2], since when.
-        orphaned_day: when the last owner left; beyond the calendar where none did.
         referrer: place of the person who brought them, NOBODY for none.
         second_account_day: when they open a second account in the web shop; infinite for most.
         answer_wait: how slowly they are answered, as a factor on the time; its log is normal.
@@ -89,7 +89,6 @@ class Customers:
     joined_day: np.ndarray
     owners: np.ndarray
     owned_days: np.ndarray
-    orphaned_day: np.ndarray
     referrer: np.ndarray
     second_account_day: np.ndarray
     answer_wait: np.ndarray
@@ -113,7 +112,7 @@ def make_customers(random: np.random.Generator, people: pa.Table, world: World) 
     channels = _channels(random, city, is_business)
     main_channel = _main_channels(random, channels)
     channel_days = _channel_days(random, channels, main_channel, known_day, won_day)
-    owners, owned_days, orphaned_day = _owners(random, channel_days, world)
+    owners, owned_days = _owners(random, channel_days, world)
 
     rate = random.gamma(behaviour.rate_shape, 1 / behaviour.rate_scale_weeks, count)
     rate *= np.where(is_business, _BUSINESS_RATE, 1.0)
@@ -161,7 +160,6 @@ def make_customers(random: np.random.Generator, people: pa.Table, world: World) 
         joined_day=np.where(bonds[:, 0] & (joined < gone_day), joined, np.inf),
         owners=owners,
         owned_days=owned_days,
-        orphaned_day=orphaned_day,
         referrer=_referrers(random, won_day, gone_day, is_prospect, behaviour.referred_share),
         second_account_day=np.where(
             opens_second, channel_days[:, WEB] + random.uniform(60, 600, count), np.inf
@@ -249,7 +247,7 @@ def _channel_days(
 
 def _owners(
     random: np.random.Generator, channel_days: np.ndarray, world: World
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """A salesperson for each customer of a branch, and for some another one after that one left."""
     staff, calendar, count = world.staff, world.calendar, len(channel_days)
     owners = np.full((count, 2), NOBODY)
@@ -273,8 +271,7 @@ def _owners(
         owned_days[handed_on, 1] = left[first[is_handed_on]] + random.integers(
             0, 60, len(handed_on)
         )
-    first_left = np.where(left[owners[:, 0]] < calendar.days, left[owners[:, 0]], np.inf)
-    return owners, owned_days, np.where(owners[:, 1] == NOBODY, first_left, np.inf)
+    return owners, owned_days
 
 
 def _years(dates: np.ndarray) -> np.ndarray:

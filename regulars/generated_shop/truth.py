@@ -161,35 +161,38 @@ def _people(chunk: Chunk) -> pa.Table:
     customers, world, people = chunk.customers, chunk.world, chunk.people
     calendar, purchases = world.calendar, chunk.purchases
     paid = purchases.person[~purchases.is_cancelled]
-    is_gone = customers.gone_day < calendar.days
-    is_pausing = customers.behaviour == BEHAVIOURS.index("pausing")
-    is_later = customers.orphaned_day < calendar.days
+    # A prospect was drawn a customer's life, of which nothing ever took effect.
+    is_gone = ~customers.is_prospect & (customers.gone_day < calendar.days)
+    is_pausing = ~customers.is_prospect & (customers.behaviour == BEHAVIOURS.index("pausing"))
+    is_customer = ~customers.is_prospect
+    has_event = is_customer & (customers.life_event > 0)
+    first_owner, second_owner, orphaned_day = _owners(chunk)
     table = people.drop_columns(["person_number"])
     columns = {
         "is_prospect": customers.is_prospect,
         "known_on": dates(customers.known_day, calendar),
         "won_on": dates(customers.won_day, calendar),
         "purchases": np.bincount(paid, minlength=people.num_rows),
-        "weekly_rate": customers.rate,
+        "weekly_rate": pa.array(customers.rate, mask=customers.is_prospect),
         "gone_on": dates(np.where(is_gone, customers.gone_day, _NEVER), calendar),
         "gone_because": taken(np.array(REASONS), np.where(is_gone, customers.gone_because, -1)),
-        "is_alive": ~customers.is_prospect & ~is_gone,
-        "behaviour": taken(np.array(BEHAVIOURS), customers.behaviour),
+        "is_alive": is_customer & ~is_gone,
+        "behaviour": taken(
+            np.array(BEHAVIOURS), np.where(is_customer, customers.behaviour, NOBODY)
+        ),
         "pause_begins_on": dates(np.where(is_pausing, customers.pause_begins, _NEVER), calendar),
         "pause_ends_on": dates(np.where(is_pausing, customers.pause_ends, _NEVER), calendar),
         "life_event": taken(
-            np.array(LIFE_EVENTS), np.where(customers.life_event > 0, customers.life_event, -1)
+            np.array(LIFE_EVENTS), np.where(has_event, customers.life_event, NOBODY)
         ),
-        "life_event_on": dates(
-            np.where(customers.life_event > 0, customers.life_event_day, _NEVER), calendar
-        ),
+        "life_event_on": dates(np.where(has_event, customers.life_event_day, _NEVER), calendar),
         "main_channel": taken(np.array(CHANNELS), customers.main_channel),
         "answer_wait": customers.answer_wait,
         "satisfaction": customers.satisfaction,
         "referred_by": taken(people["person_id"], customers.referrer),
-        "first_owner": taken(world.staff.number, customers.owners[:, 0]),
-        "second_owner": taken(world.staff.number, customers.owners[:, 1]),
-        "orphaned_on": dates(np.where(is_later, customers.orphaned_day, _NEVER), calendar),
+        "first_owner": taken(world.staff.number, first_owner),
+        "second_owner": taken(world.staff.number, second_owner),
+        "orphaned_on": dates(orphaned_day, calendar),
     }
     for place, bond in enumerate(BONDS):
         columns[f"has_{bond}_bond"] = customers.bonds[:, place]
@@ -198,6 +201,20 @@ def _people(chunk: Chunk) -> pa.Table:
             name, pa.array(values) if isinstance(values, np.ndarray) else values
         )
     return table
+
+
+def _owners(chunk: Chunk) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Customers' owners who have them on a list, and the day on which the last one left."""
+    customers, registrations, staff = chunk.customers, chunk.registrations, chunk.world.staff
+    people = np.arange(len(customers.rate))
+    has_on_list = np.zeros((len(people), len(staff.number) + 1), bool)  # nobody's is the last
+    has_on_list[registrations.person, registrations.list_owner] = True
+    is_owned = has_on_list[people[:, None], customers.owners] & ~customers.is_prospect[:, None]
+    first, second = np.where(is_owned, customers.owners, NOBODY).T
+    left = np.append(staff.left_day, chunk.world.calendar.days)[first]
+    is_orphan = (left < chunk.world.calendar.days) & (second == NOBODY)
+    is_orphan &= left <= customers.gone_day
+    return first, second, np.where(is_orphan, left, _NEVER)
 
 
 def _records(chunk: Chunk) -> pa.Table:

@@ -71,29 +71,34 @@ TABLES: Final[Mapping[str, Described]] = {
             "old_province": "province until the day before",
             "old_country": "country until the day before",
             "is_prospect": "never bought, and never will",
-            "known_on": "day since which the firm knows them: before won_on for who was a lead",
+            "known_on": "day since which the firm knows them: before won_on for who was a lead; "
+            "the first record is of the evening before",
             "won_on": "day of the first purchase, also before the data; of a prospect, of contact",
             "purchases": "orders in the data that were paid, without returns",
             "weekly_rate": "purchases of their own process in a week of the season's time (7 of "
-            "calendar.intensity), the salesperson's effect aside",
-            "gone_on": "day on which they dropped out for good; null of who is still there",
+            "calendar.intensity), the salesperson's effect aside; null of prospects",
+            "gone_on": "day on which they dropped out for good; null of who is still there, and of "
+            "prospects",
             "gone_because": "by themselves, with their salesperson or by a failure",
             "is_alive": "a customer who has not dropped out",
             "behaviour": "how they buy: poisson as the models assume, regular by the clock, "
-            "pausing for months, clumpy",
+            "pausing for months, clumpy; null of prospects",
             "pause_begins_on": "first day of a pausing person's pause",
             "pause_ends_on": "its end",
             "life_event": "exam, child or job, which brings purchases; null for none",
             "life_event_on": "its day",
-            "main_channel": "the system of four in five of their orders",
+            "main_channel": "the system that they mostly buy in: an order is of another one, "
+            "of those that they use by then, with a chance below a fifth",
             "answer_wait": "how long they wait for an answer to complaints and questions, as a "
             "factor on the time; its log is normal",
             "satisfaction": "with the firm, standard normal over people: less for who waits long, "
             "shown by ratings, and a factor on the hazard of dropping out (levers)",
             "referred_by": "the person who brought them; null for none",
-            "first_owner": "the salesperson whose customer they were first; null for none",
-            "second_owner": "the salesperson who took over when the first left; null for none",
-            "orphaned_on": "day on which the last owner left, with nobody to take over",
+            "first_owner": "the salesperson whose customer they were first, by the lists; null "
+            "for none",
+            "second_owner": "the salesperson on whose list they came when the first left, "
+            "gone or not; null for none",
+            "orphaned_on": "day on which a customer's last owner left, with nobody to take over",
             "has_financial_bond": "member of the loyalty scheme, who collects points",
             "has_structural_bond": "member with a year of free delivery",
             "has_customised_bond": "member with a reading list of their own",
@@ -113,10 +118,11 @@ TABLES: Final[Mapping[str, Described]] = {
         {
             **_RECORD,
             "person_id": "whose record it is",
-            "list_owner": "the salesperson on whose list it stands; null outside the branches",
+            "list_owner": "the salesperson on whose list it stands, or the branch's manager; "
+            "null outside the branches",
             "registered_at": "since when the system has it",
             "corruptions": "what was done to it, of the kinds in regulars/generated_shop/"
-            "records.py; empty where it says what is true",
+            "records.py; empty where it says what was true when it was registered",
         },
     ),
     "orders": Described(

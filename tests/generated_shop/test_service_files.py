@@ -311,6 +311,40 @@ def test_one_owner_at_a_time(owned, person_of):
     assert handed_on > 5
 
 
+def test_a_customers_owners_are_those_of_the_lists(shop, owned, person_of, people):
+    staff = {row["employee_id"]: row for row in truth(shop, "employees")}
+    on_lists = defaultdict(list)
+    for source, number, owner, owned_from, _ in owned:
+        if staff[owner]["role"] == "salesperson":
+            person = person_of[source, number]["person_id"]
+            on_lists[person].append((owned_from, owner))
+    orphans = 0
+    for person, row in people.items():
+        owners = [owner for _, owner in sorted(on_lists[person])]
+        stated = [row["first_owner"], row["second_owner"]]
+        orphaned_on = None
+        if not row["is_prospect"]:
+            assert [one for one in stated if one] == owners
+            left_on = staff[owners[-1]]["left_on"] if owners else None
+            if left_on and (row["gone_on"] is None or left_on <= row["gone_on"]):
+                orphaned_on = left_on
+                orphans += 1
+        assert row["orphaned_on"] == orphaned_on
+    assert orphans > 5
+
+
+def test_prospects_have_no_life_of_a_customer(people):
+    prospects = [row for row in people.values() if row["is_prospect"]]
+    assert len(prospects) > 50
+    never = ("weekly_rate", "gone_on", "gone_because", "behaviour", "life_event", "life_event_on")
+    never += ("pause_begins_on", "pause_ends_on", "first_owner", "second_owner", "orphaned_on")
+    for row in prospects:
+        assert all(row[name] is None for name in never)
+        assert not row["purchases"]
+        assert not row["is_alive"]
+    assert all(row["weekly_rate"] > 0 for row in people.values() if not row["is_prospect"])
+
+
 def test_nobody_calls_or_sells_who_has_left(shop, owned):
     lists = {(source, number): period for source, number, *period in owned}
     calls = 0
