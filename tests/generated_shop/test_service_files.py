@@ -69,7 +69,9 @@ def json_lines(shop, source, pattern):
 
 @pytest.fixture(scope="module")
 def tickets(shop):
-    return list(json_lines(shop, "call_centre", "tickets_*.jsonl"))
+    """Each ticket as its last delivery says."""
+    rows = json_lines(shop, "call_centre", "tickets_*.jsonl")
+    return list({row["ticket"]: row for row in rows}.values())
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +106,42 @@ def test_every_complaint_of_the_truth_is_there_and_no_other(
     assert len(complaints) == sum(ticket["topic"] == "complaint" for ticket in tickets) > 60
 
 
+def test_no_night_knows_the_future(shop):
+    """What a file says of a ticket had happened by the end of its day, and comes when it has."""
+    settings = json.loads((shop / "truth" / "settings.json").read_text("utf-8"))
+    deliveries = defaultdict(list)
+    for path in files(shop, "call_centre", "tickets_*.jsonl"):
+        in_nights = path.is_relative_to(shop / "nights")
+        day = path.parent.parent.name if in_nights else settings["last_day"]
+        for line in path.read_text("utf-8").splitlines():
+            if not line.endswith("}"):
+                continue
+            row = json.loads(line)
+            times = [row[name] for name in ("opened", "answered", "resolved") if row[name]]
+            assert all((moment(one) + CHINA).date() <= date.fromisoformat(day) for one in times)
+            assert row["changed"] == max(times)
+            if in_nights:
+                assert (moment(row["changed"]) + CHINA).date() == date.fromisoformat(day)
+            deliveries[row["ticket"]].append(row)
+    again = [rows for rows in deliveries.values() if len(rows) > 1]
+    assert again
+    for rows in again:
+        for earlier, later in pairwise(rows):
+            assert earlier["changed"] < later["changed"]
+            assert all(later[name] for name in earlier if earlier[name])
+    last_day = date.fromisoformat(settings["last_day"])
+    is_open = [rows[-1] for rows in deliveries.values() if rows[-1]["steps"] is None]
+    for row in is_open:
+        assert (moment(row["opened"]) + CHINA).date() > last_day - timedelta(days=30)
+
+
 def test_a_complaint_has_the_outcome_that_the_truth_says(complaints, true_orders):
     good = {True: 0, False: 0}
     for key, ticket in complaints.items():
         order = true_orders[key]
+        if ticket["steps"] is None:  # the last nights' tickets are still open
+            assert [ticket[name] for name in ("resolved", "stars", "paid_back")] == [None] * 3
+            continue
         assert moment(ticket["opened"]) <= moment(ticket["answered"])
         assert ticket["resolved"] is None or ticket["resolved"] >= ticket["answered"]
         paid = Decimal(ticket["paid_back"] or 0)

@@ -46,13 +46,15 @@ def _callers(chunk: Chunk) -> Content:
 
 
 def _tickets(chunk: Chunk) -> Content:
+    """Each ticket as it is opened, and again as it stands after a night that changed it."""
     interactions, orders, world = chunk.interactions, chunk.orders, chunk.world
-    here = np.flatnonzero(interactions.source == CALL_CENTRE)
+    here, moments, night, is_done = _states(chunk)
+    opened, answered, resolved = moments.T
     order = interactions.order[here]
     systems = np.array([SYSTEMS.get(channel, "") for channel in CHANNELS])
     failures = np.array(["", *FAILURES[1:]])
-    cents = interactions.compensation_cents[here]
-    rating, resolved = interactions.rating[here], interactions.resolved[here]
+    cents = np.where(is_done, interactions.compensation_cents[here], 0)
+    rating = np.where(is_done, interactions.rating[here], 0)
     arrays = {
         "system": taken(systems, np.append(orders.channel, NOBODY)[order]),
         "no": order_numbers(chunk, order),
@@ -67,15 +69,41 @@ def _tickets(chunk: Chunk) -> Content:
             "cause": taken(
                 failures, np.where(interactions.failure[here] > 0, interactions.failure[here], -1)
             ),
-            "opened": iso_moment(interactions.opened[here], world.calendar),
-            "answered": iso_moment(interactions.answered[here], world.calendar),
+            "opened": iso_moment(opened, world.calendar),
+            "answered": iso_moment(answered, world.calendar),
             "resolved": iso_moment(resolved, world.calendar),
-            "steps": pa.array(interactions.steps[here]),
+            "changed": iso_moment(np.fmax(opened, np.fmax(answered, resolved)), world.calendar),
+            "steps": pa.array(interactions.steps[here], mask=~is_done),
             "stars": pa.array(rating, mask=rating == 0),
             "paid_back": money(cents, null=cents == 0).cast(pa.string()),
             "closed_loop": pa.array(np.isfinite(resolved) & (rating > 0)),
         }
     )
-    return Content(
-        SOURCE, "tickets", JSON, table, night_of(interactions.opened[here], world.calendar)
+    return Content(SOURCE, "tickets", JSON, table, night)
+
+
+def _states(chunk: Chunk) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What the nights see of the tickets.
+
+    Returns:
+        One place a ticket in a night that opens, answers or resolves it: its place among the
+        interactions; float[places, 3], the days of the three, NaN of what is not yet or never;
+        the night; and whether nothing more comes.
+    """
+    interactions, calendar = chunk.interactions, chunk.world.calendar
+    tickets = np.flatnonzero(interactions.source == CALL_CENTRE)
+    moments = np.stack(
+        [
+            one[tickets]
+            for one in (interactions.opened, interactions.answered, interactions.resolved)
+        ],
+        axis=1,
     )
+    nights = night_of(np.where(np.isfinite(moments), moments, moments[:, :1]), calendar)
+    nights = np.maximum.accumulate(nights, axis=1)
+    is_change = np.diff(nights, axis=1, prepend=-1) > 0
+    is_change &= nights <= calendar.days - calendar.history_days
+    place, change = np.nonzero(is_change)
+    night = nights[place, change]
+    is_seen = nights[place] <= night[:, None]
+    return tickets[place], np.where(is_seen, moments[place], np.nan), night, is_seen.all(axis=1)
