@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from math import log
 from typing import Final, Literal
 
 import duckdb
@@ -98,11 +99,11 @@ def _together(source: str, findings: Sequence[Finding]) -> str:
     )
 
 
-def _distance(finding: Finding) -> Decimal:
-    """How many times its usual worth a finding is away from it."""
+def _distance(finding: Finding) -> float:
+    """How many times more or less than usual: a tenth is as far away as tenfold."""
     if not finding.median:
-        return Decimal(0)
-    return abs(finding.value - finding.median) / finding.median
+        return 0.0
+    return abs(log((max(finding.value, Decimal(0)) + 1) / (max(finding.median, Decimal(0)) + 1)))
 
 
 def raise_if_broken(findings: Sequence[Finding]) -> None:

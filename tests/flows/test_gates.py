@@ -282,6 +282,13 @@ def test_few_warnings_are_told_one_by_one() -> None:
     assert in_short(found) == [one.text for one in found]
 
 
+@pytest.mark.parametrize(("low", "high", "worst"), [(0, 30, 0), (5, 90, 90)])
+def test_the_most_unusual_day_may_be_a_low_or_a_high_one(low: int, high: int, worst: int) -> None:
+    values = (low, high, 12, 13)
+    (told,) = in_short([finding("shop", day, value) for day, value in enumerate(values, 1)])
+    assert f"the most unusual: 2026-01-{values.index(worst) + 1:02} has {worst} orders" in told
+
+
 def test_many_warnings_of_a_source_are_told_in_one_sentence_and_stops_never() -> None:
     found = [
         *(finding("shop", day, 30 + day) for day in (5, 2, 9)),
