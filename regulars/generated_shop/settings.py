@@ -50,7 +50,10 @@ class Behaviour(Section):
         60.0, ge=0.01, le=_LONGEST_SCALE_WEEKS, description="its inverse scale, in weeks"
     )
     irregular_share: float = Field(
-        0.25, ge=0, le=1, description="customers who buy by the clock, with pauses or in clumps"
+        0.25,
+        ge=0,
+        le=1,
+        description="customers who buy by the clock, in clumps, or pause once for 60 to 300 days",
     )
     already_there_share: float = Field(
         0.15, ge=0, le=1, description="customers won in the year before the data begins"
@@ -58,9 +61,19 @@ class Behaviour(Section):
     prospect_share: float = Field(0.08, ge=0, lt=1, description="people who never bought")
     life_event_share: float = Field(0.2, ge=0, le=1, description="people with an exam, child, job")
     referred_share: float = Field(0.12, ge=0, le=1, description="people brought by a customer")
-    loyalty_share: float = Field(0.35, ge=0, le=1, description="members of the loyalty scheme")
+    loyalty_share: float = Field(
+        0.35,
+        ge=0,
+        le=1,
+        description="customers (prospects aside) with the bonds of the loyalty scheme; who leaves "
+        "within days of the first purchase never joins",
+    )
     second_account_share: float = Field(
-        0.04, ge=0, le=1, description="web customers who open a second account"
+        0.04,
+        ge=0,
+        le=1,
+        description="of people with an account in the web shop, who open a second one 60 to 600 "
+        "days later; only those for whom that day lies within the data do",
     )
 
 
@@ -111,7 +124,7 @@ class Planted(Section):
     )
     satisfaction_hazard: float = Field(
         0.75,
-        gt=0,
+        ge=0.05,
         le=1,
         description="hazard of who is a standard deviation more satisfied, as a factor; "
         "1: satisfaction keeps nobody",
@@ -150,7 +163,9 @@ class ShopSettings(Section):
         0.02,
         ge=0,
         le=0.2,
-        description="of a night's orders, for each of: late, repeated, corrected, split",
+        description="of a night's orders, for each of: late, repeated, corrected, split; what "
+        "comes later does so within five nights, so the last five, and short streams, "
+        "have less",
     )
     behaviour: Behaviour = Behaviour()
     planted: Planted = Planted()
@@ -198,7 +213,10 @@ def read_settings(file: Path | None, options: Mapping[str, tuple[str, Any]]) -> 
     def where(path: tuple[str, ...]) -> str:
         if path and path[0] in given:
             return options[path[0]][0]
-        return ": ".join([*([str(file)] if file else []), *([".".join(path)] if path else [])])
+        if not path:  # of several together, in the file or among the options
+            names = ", ".join(options[name][0] for name in given)
+            return " with ".join([*([str(file)] if file else []), *([names] if names else [])])
+        return ": ".join([*([str(file)] if file else []), ".".join(path)])
 
     try:
         return ShopSettings.model_validate(written | given)

@@ -7,13 +7,22 @@ figures that are published about it claim: such a share may be raised, not lower
 from typing import Any
 
 from annotated_types import Ge
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 
 class Section(BaseModel):
     """Settings that never change, in which a mistyped name is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic takes true for 1 and "3" for 3; strict, it would take no list for a tuple."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if kind in (int, float) and isinstance(value, bool | str):
+            raise ValueError("not a number")
+        return value
 
 
 def share(default: float, floor: float, meaning: str) -> Any:

@@ -199,8 +199,18 @@ def test_regular_buyers_buy_by_the_clock(undisturbed, behaviour, spread):
     assert scaled.std() / scaled.mean() == pytest.approx(spread, rel=0.15)
 
 
-def test_clumpy_and_pausing_buyers_break_the_models(undisturbed):
-    """Clumps: gaps below a week are far more than Poisson's. Pauses: gaps above 60 days are."""
+def test_pausing_buyers_buy_nothing_of_their_own_in_their_pause(undisturbed):
+    _, customers, _ = undisturbed
+    here, _, _, _, own = own_purchases(undisturbed, "pausing")
+    begins, ends = customers.pause_begins[own.person], customers.pause_ends[own.person]
+    lengths = (customers.pause_ends - customers.pause_begins)[here]
+    assert len(own.day) > 100
+    assert not ((np.floor(own.day) > begins) & (own.day < np.floor(ends))).any()
+    assert ((lengths >= 60) & (lengths <= 300)).all()
+
+
+def test_clumpy_buyers_break_the_models(undisturbed):
+    """Gaps below a week are far more than Poisson's."""
     calendar = undisturbed[0].calendar
 
     def short_share(behaviour):

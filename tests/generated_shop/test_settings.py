@@ -2,6 +2,7 @@
 
 import math
 import tomllib
+from datetime import date
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -142,6 +143,7 @@ def test_no_share_of_people_or_records_is_infinite_or_none(section, value):
     ("section", "name", "value"),
     [
         ("planted", "salesperson_spread", 1.01),
+        ("planted", "satisfaction_hazard", 1e-300),
         ("planted", "structural_bond_hazard", 11),
         ("planted", "customised_bond_rate", 6),
         ("behaviour", "rate_shape", 1e-300),
@@ -188,6 +190,11 @@ def told(file, text, **options):
         "customers = 0": "customers: expected a whole number, "
         "at least 1, at most 99999999, found 0",
         "years = 'two'": 'years: expected a whole number, at least 1, at most 30, found "two"',
+        "customers = true": "customers: expected a whole number, at least 1, at most 99999999, "
+        "found true",
+        "years = '3'": 'years: expected a whole number, at least 1, at most 30, found "3"',
+        "[behaviour]\nirregular_share = true": "behaviour.irregular_share: expected a number, "
+        "at least 0, at most 1, found true",
         "last_day = 3": "last_day: expected a date like 2026-12-31, found 3",
         "behaviour = 3": "behaviour: expected a section with settings of its own, found 3",
         "custommers = 3": "custommers: no such setting; did you mean customers?",
@@ -227,6 +234,17 @@ def test_every_wrong_setting_is_told_at_once(tmp_path):
     assert [line.split(":")[0] for line in told(tmp_path / "shop.toml", text)] == [
         *("years", "behaviour.rate_shape", "behaviour.unknown_one"),
     ]
+
+
+def test_settings_that_do_not_fit_together_are_told_with_their_places(tmp_path):
+    options = {"years": ("--years", 30), "last_day": ("--until", date(2010, 1, 1))}
+    with pytest.raises(InvalidSettingsError, match=r"^--years, --until: 30 years up to 2010-01-01"):
+        read_settings(None, options)
+    file = tmp_path / "shop.toml"
+    file.write_text("last_day = 2010-01-01")
+    with pytest.raises(InvalidSettingsError) as raised:
+        read_settings(file, {"years": ("--years", 30)})
+    assert str(raised.value).startswith(f"{file} with --years: 30 years up to 2010-01-01")
 
 
 def test_a_wrong_option_is_told_as_the_option(tmp_path):

@@ -106,4 +106,5 @@ def _states(chunk: Chunk) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
     place, change = np.nonzero(is_change)
     night = nights[place, change]
     is_seen = nights[place] <= night[:, None]
-    return tickets[place], np.where(is_seen, moments[place], np.nan), night, is_seen.all(axis=1)
+    is_done: np.ndarray = np.all(is_seen, axis=1)
+    return tickets[place], np.where(is_seen, moments[place], np.nan), night, is_done
