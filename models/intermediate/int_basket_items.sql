@@ -64,24 +64,24 @@ mined_products as (
 product_items as (
 
     {% for level in levels -%}
-    select
-        product_id,
-        {{ item_key(level) }} as item
-    from mined_products
-    where {{ item_column(level) }} is not null
-    {% if not loop.last %}
-    union all
+        select
+            product_id,
+            {{ item_key(level) }} as item
+        from mined_products
+        where {{ item_column(level) }} is not null
+        {% if not loop.last %}
+            union all
 
-    {% endif %}
+        {% endif %}
     {%- endfor %}
     {%- if 'product' not in levels %}
-    union all
+        union all
 
-    select
-        product_id,
-        {{ item_key('product') }} as item
-    from mined_products
-    where coalesce({{ levels | map('string') | join(', ') }}) is null
+        select
+            product_id,
+            {{ item_key('product') }} as item
+        from mined_products
+        where coalesce({{ levels | map('string') | join(', ') }}) is null
     {%- endif %}
 
 ),

@@ -26,9 +26,10 @@ purchase_days as (
 
 cut as (
 
-    select min(order_date) filter (
-        where days_back <= floor(days * {{ var('mining_holdout_share') }}::decimal(9, 8))
-    ) as holdout_from
+    select
+        min(order_date) filter (
+            where days_back <= floor(days * {{ var('mining_holdout_share') }}::decimal(9, 8))
+        ) as holdout_from
     from purchase_days
 
 ),

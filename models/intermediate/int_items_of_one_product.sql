@@ -8,15 +8,15 @@ with products as (
 product_items as (
 
     {% for level in levels -%}
-    select
-        product_id,
-        {{ item_key(level) }} as item
-    from products
-    where {{ item_column(level) }} is not null
-    {% if not loop.last %}
-    union all
+        select
+            product_id,
+            {{ item_key(level) }} as item
+        from products
+        where {{ item_column(level) }} is not null
+        {% if not loop.last %}
+            union all
 
-    {% endif %}
+        {% endif %}
     {%- endfor %}
 
 ),

@@ -52,8 +52,8 @@ keys as (
         rank,
         side,
         position,
-        item[:strpos(item, ':') - 1] as level,
-        item[strpos(item, ':') + 1:] as key
+        split_part(item, ':', 1) as level,
+        substr(item, strpos(item, ':') + 1) as key
 
     from items
 
@@ -64,14 +64,14 @@ named_sides as (
 
     select
         keys.rank,
-        {% for side in ['antecedents', 'consequents'] -%}
+    {% for side in ['antecedents', 'consequents'] -%}
         list(keys.key order by keys.position)
         filter (where keys.side = '{{ side }}') as {{ side }},
         list(keys.level order by keys.position)
         filter (where keys.side = '{{ side }}') as {{ side[:-1] }}_levels,
         list(coalesce(products.name, keys.key) order by keys.position)
         filter (where keys.side = '{{ side }}') as {{ side[:-1] }}_names{{ ',' if not loop.last }}
-        {% endfor %}
+    {% endfor %}
     from keys
     left join products
         on

@@ -147,7 +147,9 @@ final as (
         {{ var('clv_maximum_years') }}::integer as clv_maximum_years,
         {{ var('clv_shrinkage_customers') }}::integer as clv_shrinkage_customers,
         {{ var('fiscal_year_start_month') }}::integer as fiscal_year_start_month,
-        ['{{ var("mining_item_levels") | join("', '") }}'] as mining_item_levels
+        string_split(
+            '{{ var("mining_item_levels") | join(" ") }}', ' '
+        ) as mining_item_levels
 
     from sources
     cross join this_run
