@@ -98,7 +98,8 @@ def test_complete_journey_customers_and_campaigns(complete_journey: Path) -> Non
 
 def test_complete_journey_rules_are_tens_and_sensible(complete_journey: Path) -> None:
     found = rows(complete_journey, "select rule, is_held from marts.cross_sell_rules order by rank")
-    assert len(found) == 200
+    assert 20 <= len(found) <= 200
+    assert all(is_held for _, is_held in found)
     assert found[:2] == [
         ("FROSTING → LAYER CAKE MIX", True),
         ("HAIR CONDITIONERS AND RINSES → SHAMPOO", True),
