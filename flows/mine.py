@@ -77,15 +77,8 @@ def mine_rules(
     mined = mine_cross_sell_rules(
         mining,
         holdout,
-        minimum_support=settings.minimum_support,
-        minimum_baskets=settings.minimum_baskets,
-        minimum_confidence=settings.minimum_confidence,
-        minimum_lift=settings.minimum_lift,
-        minimum_improvement=settings.minimum_improvement,
-        maximum_items=settings.maximum_items,
-        maximum_rules=settings.maximum_rules,
         never_together=never_together,
-        engine=settings.engine,
+        **settings.of_rules(),
     )
     as_of_date = _one(connection, "select as_of_date from intermediate.int_as_of_date")
     report = cross_sell_report(mined)

@@ -105,6 +105,10 @@ class MiningSettings(_Section):
         "occurrence_lists", description="who searches; both find the same, mlxtend takes longer"
     )
 
+    def of_rules(self) -> dict[str, Any]:
+        """What `mining.cross_selling.mine_cross_sell_rules` takes, by its names."""
+        return self.model_dump(exclude={"item_levels", "holdout_share", "withhold_below"})
+
 
 class PublishSettings(_Section):
     """Published versions of the warehouse file."""

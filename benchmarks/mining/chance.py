@@ -46,7 +46,6 @@ def purchases_and_items(work: Path) -> tuple[pa.Table, pa.Table]:
 
 def published_rules(purchases: pa.Table, basket_items: pa.Table) -> int:
     """Mine and prove with the default settings; count what would be published."""
-    settings = MiningSettings()
     is_later = purchases["is_holdout"]
     periods = []
     for chosen in (pc.invert(is_later), pc.and_(is_later, purchases["has_vote"])):
@@ -55,13 +54,7 @@ def published_rules(purchases: pa.Table, basket_items: pa.Table) -> int:
         periods.append(Period(rows, len(orders)))
     rules = mine_cross_sell_rules(
         *periods,
-        minimum_support=settings.minimum_support,
-        minimum_baskets=settings.minimum_baskets,
-        minimum_confidence=settings.minimum_confidence,
-        minimum_lift=settings.minimum_lift,
-        minimum_improvement=settings.minimum_improvement,
-        maximum_items=settings.maximum_items,
-        maximum_rules=settings.maximum_rules,
+        **MiningSettings().of_rules(),
     ).table
     return int(pc.sum(rules["is_published"]).as_py() or 0)
 
