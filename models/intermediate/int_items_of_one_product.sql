@@ -1,23 +1,6 @@
-{%- set levels = var('mining_item_levels') -%}
-with products as (
+with product_items as (
 
-    select * from {{ ref('dim_products') }}
-
-),
-
-product_items as (
-
-    {% for level in levels -%}
-        select
-            product_id,
-            {{ item_key(level) }} as item
-        from products
-        where {{ item_column(level) }} is not null
-        {% if not loop.last %}
-            union all
-
-        {% endif %}
-    {%- endfor %}
+    select * from {{ ref('int_product_items') }}
 
 ),
 
