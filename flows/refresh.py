@@ -55,7 +55,8 @@ from flows.load.loader import (
 )
 from flows.load.mapping import Mapping as SourceMapping
 from flows.load.mapping import MappingError, find_mappings, load_mapping
-from flows.mine import Mined, mine_rules
+from flows.mine import mine_all
+from flows.mine.model_output import Mined
 from flows.notices import Event, tell_how_it_went
 from flows.privacy.interrupted import clear_interrupted
 from flows.privacy.rights import set_rights
@@ -443,9 +444,9 @@ def build_core(project: DbtProject) -> int:
 @task(cache_policy=NO_CACHE)
 @hiding_values()
 def mine(database: Path, settings: MiningSettings, run_id: str, accept: bool = False) -> Mined:
-    """Mine the baskets of the core into mining.rules."""
+    """Mine the core into the tables of `mining`."""
     with open_database(database) as connection:
-        return mine_rules(connection, settings, run_id, accept=accept)
+        return mine_all(connection, settings, run_id, accept=accept)
 
 
 @task(cache_policy=NO_CACHE)

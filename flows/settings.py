@@ -88,8 +88,25 @@ class MiningSettings(_Section):
     maximum_rules: int = Field(
         200,
         ge=1,
-        description="publish the best so many of those that held, by phi, how closely both sides "
-        "are related",
+        description="publish the best so many rules of those that held, by phi, how closely both "
+        "sides are related; and so many pairs of the buying order and of up-selling",
+    )
+    minimum_followers: int = Field(
+        10, ge=1, description="buying order: customers who had an item and took the next, at least"
+    )
+    minimum_followed_share: Share = Field(
+        Decimal("0.02"),
+        gt=0,
+        description="buying order: of those who had an item and lacked the next, how many took it",
+    )
+    minimum_followed_lift: Decimal = Field(
+        Decimal("1.5"),
+        ge=0,
+        description="buying order: how many times likelier than of others who bought as much",
+    )
+    minimum_price_rise: Share = Field(
+        Decimal("0.1"),
+        description="up-selling: how much dearer the next product of a line is at least",
     )
     holdout_share: Share = Field(
         Decimal("0.2"),
@@ -107,7 +124,12 @@ class MiningSettings(_Section):
 
     def of_rules(self) -> dict[str, Any]:
         """What `mining.cross_selling.mine_cross_sell_rules` takes, by its names."""
-        return self.model_dump(exclude={"item_levels", "holdout_share", "withhold_below"})
+        return self.model_dump(
+            include={
+                *("minimum_support", "minimum_baskets", "minimum_confidence", "minimum_lift"),
+                *("minimum_improvement", "maximum_items", "maximum_rules", "engine"),
+            }
+        )
 
 
 class PublishSettings(_Section):

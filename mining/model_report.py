@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Final
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from mining.cross_selling import CrossSellRules
@@ -27,6 +28,21 @@ def cross_sell_report(rules: CrossSellRules) -> dict[str, float | None]:
         "held": held,
         "share_held": held / tested if tested else None,
         "published": pc.sum(rules.table["is_published"]).as_py() or 0,
+    }
+
+
+def buying_order_report(pairs: pa.Table) -> dict[str, float | None]:
+    """Measure the pairs of a night, as `mining.buying_order.mine_buying_order` gives them.
+
+    Returns:
+        By name: tested, held, share_held (of those tested; None where none were) and published.
+    """
+    held = pc.sum(pairs["is_held"]).as_py() or 0
+    return {
+        "tested": len(pairs),
+        "held": held,
+        "share_held": held / len(pairs) if len(pairs) else None,
+        "published": pc.sum(pairs["is_published"]).as_py() or 0,
     }
 
 

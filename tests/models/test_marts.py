@@ -8,6 +8,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -145,6 +146,29 @@ class Shop:
             customer: {day.to_period("M") for day in days}
             for customer, days in self.purchase_days.items()
         }
+
+    @cached_property
+    def types(self) -> dict[str, str | None]:
+        return dict(
+            self.connection.execute("select product_id, product_type from raw.products").fetchall()
+        )
+
+    @cached_property
+    def mined_lines(self) -> pd.DataFrame:
+        """Merchandise that was sold, of products that are not left out of mining."""
+        left_out = self.connection.execute(
+            """
+            select products.product_id
+            from raw.products
+            inner join reference.excluded_items
+                on excluded_items.item = case excluded_items.item_level
+                    when 'product_type' then products.product_type
+                    when 'category' then products.category
+                end
+            """
+        ).fetchall()
+        lines = self.merchandise[self.merchandise.quantity > 0]
+        return lines[~lines.product_id.isin([product for (product,) in left_out])]
 
     def key(self, source_id: str) -> str:
         return f"{self.source}:{source_id}"
@@ -529,25 +553,10 @@ def test_cross_sell_rules_count_baskets_and_later_votes(shop: Shop) -> None:
         {min(orders)[1] for orders in voters.values()},
     ]
 
-    types = dict(
-        shop.connection.execute("select product_id, product_type from raw.products").fetchall()
-    )
-    lines = shop.merchandise[shop.merchandise.quantity > 0]
-    excluded = {
-        key
-        for (key,) in shop.connection.execute(
-            """
-            select products.product_id
-            from raw.products
-            inner join reference.excluded_items
-                on excluded_items.item in (products.product_type, products.category)
-            """
-        ).fetchall()
-    }
-    lines = lines[~lines.product_id.isin(excluded)]
+    lines = shop.mined_lines
     orders_of: defaultdict[str, set[str]] = defaultdict(set)
     for order_id, product_id in zip(lines.order_id, lines.product_id, strict=True):
-        orders_of[types.get(product_id) or shop.key(product_id)].add(order_id)
+        orders_of[shop.types.get(product_id) or shop.key(product_id)].add(order_id)
 
     def counts(rule: dict[str, Any], period: set[str]) -> list[int]:
         left = set.intersection(period, *(orders_of[item] for item in rule["antecedents"]))
@@ -577,8 +586,91 @@ def test_cross_sell_rules_count_baskets_and_later_votes(shop: Shop) -> None:
         assert rule["rule"] == " → ".join(" + ".join(side) for side in names)
 
 
+def purchases_by_item(shop: Shop, *, as_products: bool) -> pd.DataFrame:
+    """Persons' first day with each item that is mined, as a day's number."""
+    lines = shop.mined_lines
+    if as_products:
+        item = [shop.key(product) for product in lines.product_id]
+        key = item
+    else:
+        item = [shop.types.get(product) or shop.key(product) for product in lines.product_id]
+        key = [
+            f"product_type:{name}" if shop.types.get(product) else f"product:{name}"
+            for product, name in zip(lines.product_id, item, strict=True)
+        ]
+    items = lines.assign(item=item, key=key)[["order_id", "item", "key"]]
+    if not as_products:
+        items = items.drop_duplicates()
+    items = items.merge(shop.purchases[["order_id", "customer_id", "order_date"]], on="order_id")
+    times = items.groupby("key")["item"].agg(["size", "first"]).reset_index()
+    times = times[times["size"] >= 10].sort_values(["size", "key"], ascending=[False, True])
+    items = items[items["key"].isin(times["key"].head(4_000))]
+    first = items.groupby(["customer_id", "item"]).order_date.min()
+    return (first - pd.Timestamp(1970, 1, 1)).dt.days.rename("day").reset_index()
+
+
+def followers(first: pd.DataFrame, one: str, other: str, begin: int, end: int) -> list[float]:
+    """Customers with the one, who of them took the other, and how many were expected."""
+    is_taken, was_had = first.day.between(begin, end - 1), first.day < begin
+    people = pd.DataFrame(
+        {
+            "taken": is_taken.groupby(first.customer_id).sum(),
+            "had": was_had.groupby(first.customer_id).sum(),
+        }
+    )
+    for name, item in (("one", one), ("other", other)):
+        days = first[first.item == item].set_index("customer_id").day
+        people[name] = days.reindex(people.index).fillna(end)
+    people = people[(people.taken > 0) & (people.other >= begin)]
+    people = people[(people.one < begin) | (people.one >= end)]
+    has_one, takes = people.one < begin, people.other < end
+    alike = [
+        np.round(4 * np.log2(people.taken)),
+        np.round(4 * np.log2(people.had - has_one + 1)),
+    ]
+    strata = pd.DataFrame({"has": has_one, "takes": takes, "n": 1}).groupby(alike).sum()
+    expected = (strata["has"] * strata.takes / strata.n).sum()
+    return [int(has_one.sum()), int((has_one & takes).sum()), float(expected)]
+
+
+@pytest.mark.parametrize("mart", ["buying_order", "up_sell"])
+def test_what_is_bought_after_what(shop: Shop, mart: str) -> None:
+    pairs = shop.rows(f"from marts.{mart} order by rank")
+    if (shop.source, mart) == ("online_retail", "up_sell"):
+        assert pairs == []  # it states no product lines
+        return
+    assert 20 <= len(pairs) <= 200
+    first = purchases_by_item(shop, as_products=mart == "up_sell")
+    days = sorted(shop.orders[shop.orders.is_purchase].order_date.unique())
+    cut = (days[-(len(days) // 5)] - pd.Timestamp(1970, 1, 1)).days
+    end = (shop.as_of - pd.Timestamp(1970, 1, 1)).days
+    sides = ("first_item", "next_item") if mart == "buying_order" else (
+        "product_id", "dearer_product_id",
+    )  # fmt: skip
+    for pair in pairs[::9]:
+        one, other = (pair[side] for side in sides)
+        for prefix, begin, until in (("", 2 * cut - end, cut), ("holdout_", cut, end)):
+            customers, followed, expected = followers(first, one, other, begin, until)
+            assert pair[f"{prefix}customers"] == customers
+            assert pair[f"{prefix}followed_customers"] == followed
+            assert pair[f"{prefix}followed_share"] == pytest.approx(followed / customers)
+            assert pair[f"{prefix}expected_share"] == pytest.approx(expected / customers)
+            assert pair[f"{prefix}lift"] == pytest.approx(followed / expected)
+        both = [first[first.item == item].set_index("customer_id").day for item in (one, other)]
+        waits = (both[1] - both[0]).dropna()
+        assert pair["both_customers"] == (waits != 0).sum()
+        assert pair["in_order_customers"] == (waits > 0).sum()
+        assert pair["median_days"] == waits[waits > 0].median()
+        assert pair["window_days"] == end - cut
+        if mart == "up_sell":
+            assert pair["dearer_price"] >= pair["price"] * Decimal("1.0999")
+
+
 def test_the_model_report_counts_the_rules(shop: Shop) -> None:
-    report = {row["metric"]: row["value"] for row in shop.rows("from marts.model_report")}
+    report = {
+        row["metric"]: row["value"]
+        for row in shop.rows("from marts.model_report where model = 'cross_sell_rules'")
+    }
     passed = report.pop("passed")
     (counted,) = shop.rows(
         """

@@ -1,0 +1,114 @@
+"""From the core to mining.buying_order and mining.up_sell: what is bought after what."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from flows.mine.histories import ITEMS_OF_BASKETS, PRODUCTS, read_histories
+from flows.mine.model_output import Mined, ModelOutput, published, take_or_withhold
+from flows.settings import MiningSettings
+from mining.buying_order import Histories, Steps, mine_buying_order
+from mining.model_report import buying_order_report
+
+# What decides how many pairs are found and hold.
+_COMPARED: Final = {
+    *("item_levels", "minimum_followers", "minimum_followed_share", "minimum_followed_lift"),
+    *("minimum_price_rise", "holdout_share"),
+}
+
+
+def mine_order_of_items(
+    connection: duckdb.DuckDBPyConnection,
+    settings: MiningSettings,
+    run_id: str,
+    *,
+    accept: bool = False,
+) -> Mined:
+    """Find what people buy after what, and which dearer product of a line they move to.
+
+    Args:
+        connection: to a work file with the core built.
+        settings: thresholds and what an item is.
+        run_id: whose reports are written into state.model_reports.
+        accept: take the pairs whatever earlier nights had.
+    """
+    of_items = read_histories(connection, ITEMS_OF_BASKETS, settings.minimum_followers)
+    of_products = (
+        of_items._replace(items=[item.removeprefix("product:") for item in of_items.items])
+        if settings.item_levels == ["product"]
+        else read_histories(connection, PRODUCTS, settings.minimum_followers)
+    )
+    steps = _steps(connection, of_products.items, 1 + float(settings.minimum_price_rise))
+    found = {
+        ("buying_order", "buying order"): _mine(of_items, settings),
+        ("up_sell", "up-sell pairs"): _mine(of_products, settings, steps),
+    }
+    warnings: list[str] = []
+    for (model, title), rows in found.items():
+        warnings += take_or_withhold(
+            connection,
+            ModelOutput(
+                model,
+                title,
+                f"mining.{model}",
+                rows,
+                buying_order_report(rows),
+                settings.model_dump(include=_COMPARED)
+                | {"item_levels": sorted(settings.item_levels)},
+            ),
+            run_id,
+            withhold_below=settings.withhold_below,
+            accept=accept,
+        )
+    return Mined(
+        of_items.first_purchases.num_rows + of_products.first_purchases.num_rows,
+        sum(published(connection, f"mining.{model}") for model, _ in found),
+        tuple(warnings),
+    )
+
+
+def _mine(histories: Histories, settings: MiningSettings, steps: Steps | None = None) -> pa.Table:
+    return mine_buying_order(
+        histories,
+        minimum_customers=settings.minimum_followers,
+        minimum_share=settings.minimum_followed_share,
+        minimum_lift=settings.minimum_followed_lift,
+        maximum_pairs=settings.maximum_rules,
+        steps=steps,
+    )
+
+
+def _steps(
+    connection: duckdb.DuckDBPyConnection, products: Sequence[str], minimum_rise: float
+) -> Steps:
+    """The line and price of each product: a line is the narrowest group that the source states."""
+    chosen = {"number": np.arange(len(products)), "product_id": pa.array(products, pa.string())}
+    connection.register("chosen", pa.table(chosen))
+    found = connection.execute(
+        """
+        with lines as (
+            select
+                chosen.number,
+                products.source,
+                coalesce(products.product_type, products.category, products.department) as line,
+                product_values.net_revenue_per_unit::double as price
+            from chosen
+            left join core.dim_products as products
+                on chosen.product_id = products.product_id
+            left join intermediate.int_product_values as product_values
+                on chosen.product_id = product_values.product_id
+        )
+
+        select
+            case when line is null then -1 else dense_rank() over (order by source, line) end
+                ::integer as line,
+            coalesce(price, 'nan'::double) as price
+        from lines
+        order by number
+        """
+    ).to_arrow_table()
+    connection.unregister("chosen")
+    return Steps(found["line"].to_numpy(), found["price"].to_numpy(), minimum_rise)

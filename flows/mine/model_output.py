@@ -1,0 +1,207 @@
+"""What a model found tonight: taken into the work file and reported, or withheld if far worse."""
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from mining.model_report import dropped_metrics
+
+_NIGHTS: Final = 14  # that tell what is usual: a lasting change becomes usual within half of them
+
+
+class ModelOutput(NamedTuple):
+    """What a model found tonight.
+
+    Attributes:
+        model: its name in state.model_reports, as cross_sell_rules.
+        title: what people call its rows, as "cross-sell rules".
+        table: where they go, as mining.rules; it has is_held and mined_as_of too.
+        rows: its rows, by the table's names.
+        report: value of each metric, with held and share_held among them.
+        compared: the settings that decide how many rows hold: only nights of equal ones compare.
+    """
+
+    model: str
+    title: str
+    table: str
+    rows: pa.Table
+    report: Mapping[str, float | None]
+    compared: Mapping[str, Any]
+
+
+class Mined(NamedTuple):
+    """What was mined.
+
+    Attributes:
+        rows_in: rows read, as items of baskets.
+        rows_out: rows published.
+        warnings: what people should know, a sentence each.
+    """
+
+    rows_in: int
+    rows_out: int
+    warnings: tuple[str, ...]
+
+
+def take_or_withhold(
+    connection: duckdb.DuckDBPyConnection,
+    output: ModelOutput,
+    run_id: str,
+    *,
+    withhold_below: Decimal,
+    accept: bool,
+) -> tuple[str, ...]:
+    """Put the rows into their table and report them; rows far worse than usual are withheld.
+
+    Then those of the last good night stay in the table, with their date.
+
+    Args:
+        connection: to a work file with the core built.
+        output: what the model found.
+        run_id: whose report is written into state.model_reports.
+        withhold_below: share of the usual, see `mining.model_report.dropped_metrics`.
+        accept: take the rows whatever earlier nights had.
+
+    Returns:
+        What people should know, a sentence each.
+    """
+    as_of_date = as_of(connection)
+    compared = _in_one_way(output.compared)
+    dropped = dropped_metrics(
+        output.report,
+        _earlier(connection, output.model, compared, as_of_date),
+        float(withhold_below),
+    )
+    last_good = (
+        _last_good(connection, output, compared, as_of_date) if dropped and not accept else None
+    )
+    connection.begin()
+    if last_good is None:
+        connection.register("new_rows", output.rows)
+        connection.execute(f"delete from {output.table}")
+        connection.execute(
+            f"insert into {output.table} by name select *, ?::date as mined_as_of from new_rows",
+            [as_of_date],
+        )
+        connection.unregister("new_rows")
+    connection.execute(
+        "delete from state.model_reports where run_id = ? and model = ?", [run_id, output.model]
+    )
+    connection.executemany(
+        "insert into state.model_reports values (?, ?, ?, ?, ?, ?, ?)",
+        [
+            [run_id, output.model, metric, as_of_date, value, last_good is not None, compared]
+            for metric, value in output.report.items()
+        ],
+    )
+    connection.commit()
+    return _worse_than_usual(output, dropped, last_good)
+
+
+def as_of(connection: duckdb.DuckDBPyConnection) -> date:
+    """The date that everything is computed for."""
+    day: date = one(connection, "select as_of_date from intermediate.int_as_of_date")
+    return day
+
+
+def published(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """How many rows of a mined table are published, new or those that stayed."""
+    count: int = one(connection, f"select count(*) from {table} where is_published")
+    return count
+
+
+def one(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    """The one value of a query; None where it has no row."""
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None
+
+
+def _in_one_way(settings: Mapping[str, Any]) -> str:
+    """Settings as text, the same however they were given."""
+    plain = {
+        name: f"{value.normalize():f}" if isinstance(value, Decimal) else value
+        for name, value in settings.items()
+    }
+    return json.dumps(plain, sort_keys=True)
+
+
+def _earlier(
+    connection: duckdb.DuckDBPyConnection, model: str, compared: str, as_of_date: date
+) -> list[dict[str, float]]:
+    """What held in earlier nights with the same settings: of each as-of date the last refresh."""
+    rows = connection.execute(
+        """
+        with nights as (
+            select
+                as_of_date,
+                arg_max(value, run_id) filter (metric = 'held') as held,
+                arg_max(value, run_id) filter (metric = 'share_held') as share_held
+            from state.model_reports
+            where model = ? and settings = ? and as_of_date < ?
+            group by as_of_date
+        )
+
+        select held, share_held
+        from nights
+        where share_held is not null
+        order by as_of_date desc
+        limit ?
+        """,
+        [model, compared, as_of_date, _NIGHTS],
+    ).fetchall()
+    return [{"held": held, "share_held": share_held} for held, share_held in rows]
+
+
+def _last_good(
+    connection: duckdb.DuckDBPyConnection, output: ModelOutput, compared: str, as_of_date: date
+) -> date | None:
+    """The date of the rows that the table has, where they may stay.
+
+    They must have been tested, mined with the same settings, and not from the future.
+    """
+    row = connection.execute(
+        f"""
+        with taken as (
+            select
+                max_by(settings, run_id) as settings,
+                max_by(as_of_date, run_id) as as_of_date
+            from state.model_reports
+            where model = ? and metric = 'share_held' and not is_withheld
+        )
+
+        select max(mined.mined_as_of)
+        from {output.table} as mined
+        inner join taken on mined.mined_as_of = taken.as_of_date
+        where taken.settings = ? and mined.mined_as_of < ? and mined.is_held is not null
+        """,
+        [output.model, compared, as_of_date],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _worse_than_usual(
+    output: ModelOutput, dropped: Mapping[str, float], last_good: date | None
+) -> tuple[str, ...]:
+    if not dropped:
+        return ()
+    words = {
+        "held": lambda value: f"{value:,.0f} held on later purchases",
+        "share_held": lambda value: f"{100 * value:.0f} % of those tested held",
+    }
+    found = " and ".join(words[name](output.report[name]) for name in dropped)
+    usual = " and ".join(words[name](value) for name, value in dropped.items())
+    what = (
+        f"they are withheld, and those as of {last_good} stay; `regulars refresh --full --accept` "
+        "takes them"
+        if last_good
+        else "they were published all the same"
+    )
+    return (
+        f"the {output.title} are far worse than usual: {found}, where usually {usual}; {what} "
+        "(marts.model_report, withhold_below under [mining])",
+    )
