@@ -10,13 +10,16 @@ as_of as (
 
 ),
 
+-- written as in int_counted_order_lines
 final as (
 
     select orders.*
     from orders
-    inner join as_of
-        on orders.order_date < as_of.as_of_date
-    where not (orders.is_cancelled or orders.is_gone)
+    cross join as_of
+    where
+        not orders.is_cancelled
+        and not orders.is_gone
+        and (orders.order_date < as_of.as_of_date) is true
 
 )
 

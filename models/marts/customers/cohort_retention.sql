@@ -21,7 +21,7 @@ purchase_days as (
 
 order_lines as (
 
-    select * from {{ ref('int_counted_order_lines') }}
+    select * from {{ ref('int_attributed_order_lines') }}
     where line_kind = 'merchandise'
 
 ),
