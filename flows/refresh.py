@@ -95,7 +95,7 @@ from flows.work_file import (
 )
 
 CORE_PATHS = ("seeds", "models/staging", "models/intermediate", "models/core")
-MART_PATHS = ("models/marts",)
+MART_PATHS = ("models/mined", "models/marts")
 RETRY_SECONDS = (10, 60, 300)  # a locked database or a file still being written
 
 logger = logging.getLogger(__name__)

@@ -121,6 +121,17 @@ class MiningSettings(_Section):
     engine: Literal["occurrence_lists", "mlxtend"] = Field(
         "occurrence_lists", description="who searches; both find the same, mlxtend takes longer"
     )
+    discount_share: Share = Field(
+        Decimal("0.10"), description="what a cross-sell offer takes off the price of what it offers"
+    )
+    take_rate: Share = Field(
+        Decimal("0.02"),
+        description="assumed share of those who get an offer that buy because of it; campaigns "
+        "with people held out (100 or more) measure it for cross-sell offers",
+    )
+    bundle_discount_share: Share = Field(
+        Decimal("0.10"), description="what a package takes off the price of all its items"
+    )
 
     def of_rules(self) -> dict[str, Any]:
         """What `mining.cross_selling.mine_cross_sell_rules` takes, by its names."""
@@ -310,4 +321,7 @@ class RefreshSettings(_Section):
             "clv_shrinkage_customers": self.clv.shrinkage_customers,
             "mining_item_levels": list(self.mining.item_levels),
             "mining_holdout_share": float(self.mining.holdout_share),
+            "mining_discount_share": float(self.mining.discount_share),
+            "mining_take_rate": float(self.mining.take_rate),
+            "mining_bundle_discount_share": float(self.mining.bundle_discount_share),
         }

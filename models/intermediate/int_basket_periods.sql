@@ -38,6 +38,7 @@ mining_period as (
 
     select
         purchases.order_id,
+        purchases.order_date,
         false as is_holdout,
         true as has_vote
 
@@ -52,6 +53,7 @@ holdout_period as (
 
     select
         purchases.order_id,
+        purchases.order_date,
         true as is_holdout,
         not {{ is_person('purchases.customer_id') }} or row_number() over (
             partition by purchases.customer_id

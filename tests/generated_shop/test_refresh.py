@@ -167,6 +167,53 @@ def test_complaints_point_at_orders_that_exist(warehouse):
     assert complaints == known > 10
 
 
+def test_what_campaigns_add_is_measured_by_those_held_out(warehouse):
+    contacts, purchases = (
+        warehouse.execute(query).df()
+        for query in (
+            """
+            select contacts.campaign_id, contacts.customer_id, is_holdout, starts_on, ends_on
+            from core.fct_campaign_contacts as contacts
+            inner join core.dim_campaigns using (campaign_id)
+            where ends_on < (select max(order_date) from core.fct_orders where is_purchase)
+            """,
+            """
+            select customer_id, order_date from core.fct_orders
+            where is_purchase and not is_cancelled and customer_id <> 'anonymous'
+            """,
+        )
+    )
+    pairs = contacts.merge(purchases, on="customer_id")
+    within = pairs[(pairs.order_date >= pairs.starts_on) & (pairs.order_date <= pairs.ends_on)]
+    bought = set(zip(within.campaign_id, within.customer_id, strict=True))
+    contacts["bought"] = [
+        pair in bought for pair in zip(contacts.campaign_id, contacts.customer_id, strict=True)
+    ]
+    shares = contacts.groupby(["campaign_id", "is_holdout"]).bought.agg(["mean", "size"]).unstack()
+    reached = shares["size"][False]
+    difference = ((shares["mean"][False] - shares["mean"][True]) * reached).sum() / reached.sum()
+
+    rate, basis, low, high = warehouse.execute(
+        """
+        select take_rate, take_rate_basis, take_rate_low, take_rate_high
+        from intermediate.int_take_rate
+        """
+    ).fetchone()
+    assert len(shares) > 5
+    assert basis == "measured"
+    assert rate == pytest.approx(max(0, difference), abs=1e-12)
+    assert (low + high) / 2 == pytest.approx(difference, abs=1e-12)
+    # purchases added per person reached, in truth
+    (true,) = warehouse.execute(
+        """
+        select sum(purchases_added_per_active_person * was_active::int) / count(*)
+        from 'campaign_contacts.parquet' inner join 'campaigns.parquet' using (campaign_id)
+        where not is_holdout
+        """
+    ).fetchone()
+    assert low < true < high
+
+
 @pytest.mark.slow
 def test_nights_one_by_one_equal_all_at_once(shop, refreshed, refresh, tmp_path):
     """The nightly refresh driven by the generated nights, against one build of everything."""

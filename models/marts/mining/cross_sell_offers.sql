@@ -1,0 +1,305 @@
+with
+
+rules as (
+
+    select * from {{ ref('cross_sell_rules') }}
+
+),
+
+item_values as (
+
+    select * from {{ ref('int_item_values') }}
+
+),
+
+take_rate as (
+
+    select * from {{ ref('int_take_rate') }}
+
+),
+
+basket_items as (
+
+    select * from {{ ref('int_rule_basket_items') }}
+    where {{ is_person() }}
+
+),
+
+rule_items as (
+
+    {% for side in ['antecedents', 'consequents'] -%}
+        select
+            rank,
+            '{{ side }}' as side,
+            unnest({{ side[:-1] }}_levels) || ':' || unnest({{ side }}) as item
+        from rules
+        {% if not loop.last %}
+            union all
+
+        {% endif %}
+    {%- endfor %}
+
+),
+
+rule_sides as (
+
+    select
+        rank,
+        side,
+        list(item order by item) as items
+
+    from rule_items
+    group by rank, side
+
+),
+
+-- what stands on a side of several rules is looked for once
+numbered_sides as (
+
+    select
+        *,
+        dense_rank() over (order by items) as itemset
+    from rule_sides
+
+),
+
+itemset_items as (
+
+    select distinct
+        itemset,
+        len(items) as item_count,
+        unnest(items) as item
+
+    from numbered_sides
+
+),
+
+purchase_days as (
+
+    select
+        order_date,
+        is_holdout,
+        row_number() over (order by order_date desc) as days_back,
+        count(*) filter (where is_holdout) over () as holdout_days
+
+    from {{ ref('int_basket_periods') }}
+    group by order_date, is_holdout
+
+),
+
+-- the hold-out, or all days where there is none; and as many days before it
+windows as (
+
+    select
+        order_date,
+        is_holdout or holdout_days = 0 as is_now
+
+    from purchase_days
+    where
+        days_back <= 2 * holdout_days
+        or holdout_days = 0
+
+),
+
+basket_itemsets as (
+
+    select
+        basket_items.customer_id,
+        windows.is_now,
+        itemset_items.itemset
+
+    from basket_items
+    inner join itemset_items on basket_items.item = itemset_items.item
+    inner join windows on basket_items.order_date = windows.order_date
+    group by
+        basket_items.basket,
+        basket_items.customer_id,
+        windows.is_now,
+        itemset_items.itemset,
+        itemset_items.item_count
+    having count(*) = itemset_items.item_count
+
+),
+
+customer_itemsets as (
+
+    select
+        customer_id,
+        itemset,
+        bool_or(is_now) as is_now,
+        bool_or(not is_now) as is_before
+
+    from basket_itemsets
+    group by customer_id, itemset
+
+),
+
+rule_itemsets as (
+
+    select
+        rank,
+        max(itemset) filter (where side = 'antecedents') as antecedents,
+        max(itemset) filter (where side = 'consequents') as consequents
+
+    from numbered_sides
+    group by rank
+
+),
+
+rule_people as (
+
+    select
+        rule_itemsets.rank,
+        buyers.is_now and not coalesce(takers.is_now, false) as is_target,
+        buyers.is_before and not coalesce(takers.is_before, false) as was_target,
+        coalesce(takers.is_now, false) as has_bought_now
+
+    from rule_itemsets
+    inner join customer_itemsets as buyers on rule_itemsets.antecedents = buyers.itemset
+    left join customer_itemsets as takers
+        on
+            rule_itemsets.consequents = takers.itemset
+            and buyers.customer_id = takers.customer_id
+
+),
+
+people as (
+
+    select
+        rank,
+        count(*) filter (where is_target) as targets,
+        count(*) filter (where was_target) as earlier_targets,
+        count(*) filter (where was_target and has_bought_now) as earlier_targets_who_bought
+
+    from rule_people
+    group by rank
+
+),
+
+takes as (
+
+    select
+        rule_items.rank,
+        case when count(*) = count(item_values.item) then sum(item_values.revenue_per_basket) end
+            as revenue_per_take,
+        case
+            when count(*) = count(item_values.item)
+                then {{ sum_margin('item_values.margin_per_basket', 'item_values.margin_basis') }}
+        end as margin_per_take,
+        case
+            when count(*) = count(item_values.item)
+                then {{ combined_margin_basis('item_values.margin_basis') }}
+        end as margin_basis
+
+    from rule_items
+    left join item_values on rule_items.item = item_values.item
+    where rule_items.side = 'consequents'
+    group by rule_items.rank
+
+),
+
+has_later_period as (
+
+    select coalesce(bool_or(is_holdout), false) as is_there
+    from purchase_days
+
+),
+
+offers as (
+
+    select
+        rules.*,
+        coalesce(people.targets, 0) as targets,
+        case when has_later_period.is_there then coalesce(people.earlier_targets, 0) end
+            as earlier_targets,
+        case when has_later_period.is_there then coalesce(people.earlier_targets_who_bought, 0) end
+            as earlier_targets_who_bought,
+        people.earlier_targets_who_bought / nullif(people.earlier_targets, 0)
+            as would_have_bought_share,
+        takes.revenue_per_take,
+        takes.margin_per_take,
+        takes.margin_basis,
+        {{ var('mining_discount_share') }} as discount_share,
+        takes.revenue_per_take * {{ var('mining_discount_share') }} as discount_per_take,
+        take_rate.take_rate,
+        take_rate.take_rate_basis,
+        take_rate.take_rate_low,
+        take_rate.take_rate_high
+
+    from rules
+    cross join has_later_period
+    cross join take_rate
+    left join people on rules.rank = people.rank
+    left join takes on rules.rank = takes.rank
+
+),
+
+valued as (
+
+    select
+        *,
+        take_rate * (margin_per_take - discount_per_take)
+        - discount_per_take * would_have_bought_share as expected_margin_per_target
+
+    from offers
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        (
+            row_number() over (
+                order by
+                    (targets * expected_margin_per_target)::decimal(18, 4) desc nulls last,
+                    rank
+            )
+        )::integer as rank,
+        rank as rule_rank,
+        antecedents,
+        antecedent_levels,
+        antecedent_names,
+        consequents,
+        consequent_levels,
+        consequent_names,
+        rule,
+
+        ---------- whom
+        targets,
+        earlier_targets,
+        earlier_targets_who_bought,
+        would_have_bought_share::double as would_have_bought_share,
+
+        ---------- what one more sale brings
+        revenue_per_take::decimal(18, 4) as revenue_per_take,
+        margin_per_take::decimal(18, 4) as margin_per_take,
+        margin_basis,
+        discount_share::double as discount_share,
+        discount_per_take::decimal(18, 4) as discount_per_take,
+
+        ---------- how many more sales
+        take_rate,
+        take_rate_basis,
+        take_rate_low,
+        take_rate_high,
+
+        ---------- what the offer is worth
+        expected_margin_per_target::decimal(18, 4) as expected_margin_per_target,
+        (targets * expected_margin_per_target)::decimal(18, 4) as expected_margin,
+        case
+            when margin_per_take > discount_per_take
+                then
+                    discount_per_take
+                    * would_have_bought_share
+                    / (margin_per_take - discount_per_take)
+        end::double as break_even_take_rate,
+
+        ---------- dates
+        mined_as_of
+
+    from valued
+
+)
+
+select * from final
