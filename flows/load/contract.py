@@ -63,7 +63,7 @@ TECHNICAL_COLUMNS: Final[dict[str, str]] = {
 }
 
 # Columns of a raw table that no source delivers: the loader computes them.
-COMPUTED_COLUMNS: Final = ("ordered_at_local",)
+COMPUTED_COLUMNS: Final = ("ordered_at_local", "is_incomplete")
 
 _ENTITIES = (
     Entity(
@@ -94,6 +94,8 @@ _ENTITIES = (
             "employee_source": TEXT,
             "campaign_id": TEXT,
             "campaign_source": TEXT,
+            # computed: true where the delivery held records of this order that were rejected
+            "is_incomplete": "BOOLEAN",
         },
         required=("ordered_at",),
         values={

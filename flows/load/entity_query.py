@@ -68,7 +68,10 @@ class EntityQuery:
 
     @property
     def faulty(self) -> str:
-        """Query of line, source column, reason and detail of the rows to reject, in order."""
+        """Query of the rows to reject, in order: line, source column, reason, detail and order.
+
+        The order is null where it is at fault itself, and for all but order lines.
+        """
         columns, reasons, details = (
             " ".join(f"when {number} then {text}" for number, text in enumerate(texts, 1))
             for texts in (
@@ -77,9 +80,10 @@ class EntityQuery:
                 [fault.detail for fault in self.faults],
             )
         )
+        order = "order_id" if self.entity == "order_lines" else "null"
         return (
             f"select {LINE}, nullif(case fault {columns} end, ''), case fault {reasons} end, "
-            f"case fault {details} end "
+            f"case fault {details} end, {order} "
             f"from ({self.judged}) where fault > {_SKIPPED} order by {LINE}"
         )
 

@@ -559,12 +559,14 @@ def _replaced(
     connection: duckdb.DuckDBPyConnection, mapping: Mapping, load_ids: Sequence[int]
 ) -> dict[int, str]:
     """Say for each new load what it replaces of the loads before it; loads without are left out."""
-    line = "line_number" if mapping.delivers == "lines" else "null::integer"
+    by_line = mapping.delivers == "lines"
+    line = "line_number" if by_line else "null::integer"
+    is_whole = "true" if by_line else "not coalesce(bool_or(is_incomplete), false)"
     rows = connection.execute(
         f"""
         with versions as (
             select
-                order_id, {line} as line_number, load_id,
+                order_id, {line} as line_number, load_id, {is_whole} as is_whole,
                 max(updated_at) as updated_at, count(*) as lines
             from raw.order_lines
             where source = $source and order_id in (
@@ -575,7 +577,9 @@ def _replaced(
         ),
 
         packed as (
-            select *, {{'updated_at': updated_at, 'load_id': load_id, 'lines': lines}} as version
+            select *, {{
+                'is_whole': is_whole, 'updated_at': updated_at, 'load_id': load_id, 'lines': lines
+            }} as version
             from versions
         ),
 
@@ -772,8 +776,12 @@ def _insert_faulty(
     main: Reading,
     query: EntityQuery,
 ) -> None:
-    """Reject the records whose values are at fault, with their text read again from the file."""
+    """Reject the records whose values are at fault, with their text read again from the file.
+
+    What is left of the orders that such records belong to is marked as incomplete.
+    """
     found = connection.cursor().execute(query.faulty)
+    incomplete: set[str] = set()
     while rows := found.fetchmany(_REJECT_BATCH):
         texts = dict(main.records_at(connection, [row[0] for row in rows]))
         table = pa.table(
@@ -797,6 +805,13 @@ def _insert_faulty(
             },
         )
         connection.unregister("regulars_rejected")
+        incomplete.update(row[4] for row in rows if row[4] is not None)
+    if incomplete:
+        connection.execute(
+            "update raw.order_lines set is_incomplete = true "
+            "where load_id = ? and order_id in (select unnest(?))",
+            [load_id, sorted(incomplete)],
+        )
 
 
 def hold_to_reject_limit(

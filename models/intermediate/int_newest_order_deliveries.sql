@@ -35,12 +35,14 @@ sources_to_compare as (
 ),
 
 -- The greatest (updated_at, delivery_id) of an order's lines belongs to the load
--- of the greatest (max(updated_at), delivery_id).
+-- of the greatest (max(updated_at), delivery_id). A delivery that lacks a rejected
+-- record of the order replaces no whole one.
 final as (
 
     select
         order_id,
         max({
+            'is_whole': not coalesce(is_incomplete, false),
             'updated_at': coalesce(updated_at, '-infinity'),
             'delivery_id': delivery_id,
             'load_id': load_id

@@ -38,6 +38,9 @@ final as (
         ordered_at,
         ordered_at_local,
 
+        ---------- flags
+        coalesce(is_incomplete, false) as is_incomplete,
+
         ---------- delivery
         updated_at,
         load_id,

@@ -30,6 +30,7 @@ newest_versions as (
     select
         order_id,
         max({
+            'is_whole': is_single_line or not is_incomplete,
             'updated_at': updated_at,
             'delivery_id': delivery_id,
             'load_id': load_id

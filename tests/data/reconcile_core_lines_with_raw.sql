@@ -41,7 +41,8 @@ deliveries as (
         load_id,
         row_number() over (
             partition by source, order_id
-            order by max(updated_at) desc, delivery_id desc
+            order by
+                bool_or(coalesce(is_incomplete, false)), max(updated_at) desc, delivery_id desc
         ) as delivery_rank
     from raw_lines
     where delivers = 'orders'

@@ -168,6 +168,22 @@ def test_orders_of_earlier_files_that_a_file_replaces_are_noted(load: Load) -> N
     assert [one.notes for one in load(mended)] == [(), (), ()]
 
 
+def test_what_is_left_of_an_order_with_a_rejected_record_is_marked(
+    load: Load, query: Query
+) -> None:
+    other = LINE.replace("A1", "A2")
+    load(lines_1__csv=HEADER + LINE + LINE + other)
+    second = load(lines_2__csv=HEADER + LINE + LINE.replace("3.50", "3.5o") + other)[1]
+    assert query(
+        "select load_id, order_id, is_incomplete, count(*) from raw.order_lines "
+        "group by all order by all"
+    ) == [(1, "A1", None, 2), (1, "A2", None, 1), (2, "A1", True, 1), (2, "A2", None, 1)]
+    assert second.notes == ("replaces 1 line of 1 order from shop/lines_1.csv",)
+    # Mended, it is whole, and replaces what came before.
+    mended = load(lines_2__csv=HEADER + LINE + LINE + other)[1]
+    assert mended.notes == ("replaces 3 lines of 2 orders from earlier files",)
+
+
 def test_single_lines_that_a_file_replaces_are_noted(load: Load) -> None:
     mapping = SHOP.replace("entities:", "delivers: lines\nentities:") + (
         "      line_number: line\n      updated_at: changed\n"

@@ -301,7 +301,7 @@ def _files(source: str, entity: str, row: st.SearchStrategy[Any]) -> st.SearchSt
 
 new_files = st.one_of(
     _files("shop", "order_lines", lines),
-    _files("shop", "order_lines", lines),
+    _files("shop", "order_lines", lines_with_faults),
     _files("till", "order_lines", lines_in_currencies),
     _files("till", "order_lines", lines_in_currencies),
     _files("shop", "products", products),
@@ -417,7 +417,7 @@ def _tables(world: World) -> dict[str, list[tuple[Any, ...]]]:
 
 def _net_revenue(world: World, source: str) -> dict[str, Decimal]:
     """Net revenue of every order of a source in dollars, straight from the rows of its files."""
-    newest: dict[str, tuple[int, int, list[Line]]] = {}
+    newest: dict[str, tuple[bool, int, int, list[Line]]] = {}
     newest_list: tuple[int, int, set[str]] = (-1, -1, set())
     seen: set[File] = set()
     for number, file in enumerate(world.files):
@@ -433,9 +433,13 @@ def _net_revenue(world: World, source: str) -> dict[str, Decimal]:
             (max(row.version for rows in orders.values() for row in rows), number, set(orders)),
         )
         for order_id, rows in orders.items():
-            version = max(row.version for row in rows)
-            if order_id not in newest or (version, number) >= newest[order_id][:2]:
-                newest[order_id] = (version, number, rows)
+            good = [row for row in rows if row.unit_price != "dear"]
+            if not good:
+                continue
+            # What lacks a rejected record replaces nothing that is whole.
+            version = (good == rows, max(row.version for row in good), number)
+            if order_id not in newest or version >= newest[order_id][:3]:
+                newest[order_id] = (*version, good)
     return {
         f"{source}:{order_id}": sum(
             (
@@ -446,7 +450,7 @@ def _net_revenue(world: World, source: str) -> dict[str, Decimal]:
             ),
             Decimal(0),
         )
-        for order_id, (_, _, rows) in newest.items()
+        for order_id, (*_, rows) in newest.items()
     }
 
 
@@ -516,6 +520,43 @@ def test_many_nights_equal_one_build_of_everything(
     world: World, nights: Sequence[Sequence[File | int | Mend | Loss]]
 ) -> None:
     _check(world, nights)
+
+
+def test_an_order_with_a_rejected_record_keeps_its_earlier_whole_version(world: World) -> None:
+    _begin(world)
+    tea = Line("7", 1, day=1, version=1, unit_price="10.00")
+    cups = replace(tea, line_number=2, product_id="b", unit_price="20.00")
+    dearer, typing_error = (
+        replace(tea, version=2, unit_price="12.00"),
+        replace(cups, version=2, unit_price="2o.00"),
+    )
+    other = replace(tea, order_id="8", version=2)  # never whole: what there is counts
+    rate = Rate(day=0, rate="1.1", version=1)  # for the line that the till began with
+    _night(
+        world,
+        [File("shop", "order_lines", (tea, cups)), File("till", "exchange_rates", (rate,))],
+    )
+    rest = replace(typing_error, order_id="8")
+    _night(world, [File("shop", "order_lines", (dearer, typing_error, other, rest))])
+    assert _revenue_of_orders(world) == {"shop:7": 30, "shop:8": 10}
+    warned = {one.name: one.failures for one in world.projects["affected"].test() if one.failures}
+    assert warned == {"orders_lacking_rejected_records": 2}
+    _build(world, "all")
+    assert _revenue_of_orders(world) == {"shop:7": 30, "shop:8": 10}
+
+    mended = replace(typing_error, unit_price="20.00")
+    _night(world, [File("shop", "order_lines", (dearer, mended))])
+    assert _revenue_of_orders(world) == {"shop:7": 32, "shop:8": 10}
+
+
+def _revenue_of_orders(world: World) -> dict[str, Decimal]:
+    with open_database(world.database) as connection:
+        return dict(
+            connection.execute(
+                "select order_id, net_revenue from core.fct_orders "
+                "where order_id in ('shop:7', 'shop:8')"
+            ).fetchall()
+        )
 
 
 def test_a_return_months_later_is_booked_on_its_day_and_in_cohorts_on_its_order(
