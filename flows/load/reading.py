@@ -91,9 +91,11 @@ class Reading:
         alike = [own for own in self.types if _fold(own) == _fold(name)]
         if len(alike) == 1:
             return alike[0]
-        if self.kind == "json" and "." in name and name.split(".")[0] in self.types:
-            return name
-        return None
+        if self.kind != "json":
+            return None
+        # Its names stand in its records alone: where there is none, none is missing.
+        is_inside = "." in name and name.split(".")[0] in self.types
+        return name if is_inside or not self.good else None
 
     def records_at(
         self, connection: duckdb.DuckDBPyConnection, lines: list[int]

@@ -28,6 +28,9 @@ _KEPT: Final[dict[str, tuple[str, ...]]] = {
     "interactions": ("cause",),
 }
 _ORDER_ID_COLUMNS: Final = ("order_id", "returned_order_id")
+# Whatever a mapping makes of it: in upper case, or joined to something.
+_STAND_IN: Final = re.compile(f"{ERASED}-[0-9a-f]{{12}}", re.IGNORECASE)
+_HIDDEN_ORDER_ID: Final = re.compile(f"{ERASED}-[0-9a-f]{{16}}")
 _BATCH: Final = 10_000
 _Values = dict[str, Any]
 
@@ -67,6 +70,19 @@ def makes_order_ids_of_customers(entity: EntityMapping) -> bool:
     return bool(order and customer and set(order.origins) & set(customer.origins))
 
 
+def needs_stand_ins(name: str, entity: EntityMapping) -> bool:
+    """Whether `erased` alone, in the place of customers' ids in its files, would change its keys.
+
+    The customer is part of a redemption's key. An id that is put together would not be `erased`.
+    """
+    if isinstance(entity.columns, str):
+        return name == "coupon_redemptions"
+    customer = entity.columns.get("customer_id")
+    return customer is not None and bool(
+        name == "coupon_redemptions" or customer.concat or makes_order_ids_of_customers(entity)
+    )
+
+
 def erasure_key(connection: duckdb.DuckDBPyConnection) -> bytes:
     """Return the secret key of the hashes; the first call makes it."""
     row = connection.execute("select hash_key from state.erasure_key").fetchone()
@@ -83,12 +99,48 @@ def customer_hash(key: bytes, source: str, customer_id: str) -> str:
 
 
 def stand_in(key: bytes, source: str, customer_id: str) -> str:
-    """Return what stands in a file instead of a customer's id of which order ids are made.
+    """Return what stands in a file instead of a customer's id, where `erased` would not do.
 
-    Other than `erased` alone it keeps two people's orders apart; the same for ever, so that a file
-    that is rewritten twice has the same content.
+    It keeps two people's rows apart, and is the same for ever, so that a file that is rewritten
+    twice has the same content. Of an id that was read from a rewritten file it is what stood there.
     """
+    if (found := _STAND_IN.search(customer_id)) is not None:
+        return found[0].lower()
     return f"{ERASED}-{_hash(key, f'stand-in {source}:{customer_id}')[:12]}"
+
+
+def hidden_order_id(
+    key: bytes, source: str, entity: EntityMapping, order_id: str, customer_id: str
+) -> str:
+    """Return what stands for an order id that holds its customer's id, the same one for ever.
+
+    It is the same for the order as the source tells it and as a rewritten file does: what is hashed
+    has the stand-in in the customer's place. Which place that is the mapping tells; where the
+    customer is neither first nor last, it is the first that reads like the id.
+
+    Args:
+        key: see `erasure_key`.
+        source: the source.
+        entity: whose order ids are made of customers (`makes_order_ids_of_customers`).
+        order_id: as the mapping makes it.
+        customer_id: of its customer, or what was read instead from a rewritten file.
+    """
+    if isinstance(entity.columns, str):
+        raise TypeError("a mapping by name makes no ids of others")
+    order, customer = entity.columns["order_id"], entity.columns["customer_id"]
+    places = [place for place, name in enumerate(order.concat) if name in customer.origins]
+    before = after = ""
+    separator = re.escape(order.separator)
+    if places and places[0] > 0:
+        before = f"(?:.*?{separator}){{{places[0]}}}"
+    if places and (order.numbered or places[-1] < len(order.concat) - 1):
+        after = f"{separator}.*"
+    # As the file has it, before the mapping's `case` and `whole_number`.
+    own = rf"{re.escape(customer_id)}(?:\.0+)?"
+    found = re.fullmatch(f"({before}){own}({after})", order_id, re.IGNORECASE | re.DOTALL)
+    if found is not None:
+        order_id = f"{found[1]}{stand_in(key, source, customer_id)}{found[2]}"
+    return f"{ERASED}-{_hash(key, f'order {source}:{order_id}')[:16]}"
 
 
 def withhold_erased(
@@ -110,8 +162,10 @@ def withhold_erased(
         return 0
     key = erasure_key(connection)
 
-    def is_erased(customer_id: str) -> bool:
-        return customer_hash(key, mapping.source, customer_id) in hashes
+    def is_erased(text: str) -> bool:
+        in_a_file = _STAND_IN.search(text)
+        own = in_a_file[0].lower() if in_a_file else text
+        return customer_hash(key, mapping.source, own) in hashes
 
     def names_erased(text: str) -> bool:
         return any(map(is_erased, ids_in(text)))
@@ -177,7 +231,7 @@ def erase_rows(
         deleted = _delete(connection, entity, gone, values)
     stated = mapping.entities.get(entity)
     if stated is not None and makes_order_ids_of_customers(stated):
-        _hide_order_ids(connection, mapping.source, entity, of_them, values)
+        _hide_order_ids(connection, mapping.source, entity, stated, of_them, values)
     if entity == "coupon_redemptions":
         _part_redemptions(connection, of_them, values)
     emptied = "".join(f", {name} = null" for name in _KEPT[entity])
@@ -291,6 +345,7 @@ def _hide_order_ids(
     connection: duckdb.DuckDBPyConnection,
     source: str,
     entity: str,
+    stated: EntityMapping,
     of_them: str,
     values: _Values,
 ) -> None:
@@ -304,13 +359,14 @@ def _hide_order_ids(
     contract = ENTITIES[entity]
     names = [name for name in _ORDER_ID_COLUMNS if name in contract.columns]
     listed = " union ".join(
-        f"select {name} from raw.{entity} where {of_them} and {_owner(contract, name)} = $source"
+        f"select {name}, customer_id from raw.{entity} "
+        f"where {of_them} and {_owner(contract, name)} = $source and {name} is not null"
         for name in names
     )
     hidden = [
-        (order_id, f"{ERASED}-{_hash(key, f'order {source}:{order_id}')[:16]}")
-        for (order_id,) in connection.execute(listed, values).fetchall()
-        if order_id is not None and not order_id.startswith(f"{ERASED}-")
+        (order_id, hidden_order_id(key, source, stated, order_id, customer_id))
+        for order_id, customer_id in connection.execute(listed, values).fetchall()
+        if _HIDDEN_ORDER_ID.fullmatch(order_id) is None
     ]
     if not hidden:
         return
@@ -363,7 +419,7 @@ def _part_redemptions(connection: duckdb.DuckDBPyConnection, of_them: str, value
     """Give each redemption a fraction of its second of its own, the same one for ever.
 
     The customer is part of its key: two people's redemptions of one coupon at one moment would
-    become one, and its money be lost.
+    become one, and its money be lost. What a rewritten file says of them comes to the same.
     """
     moments = connection.execute(
         f"select distinct coupon_source, coupon_id, customer_id, redeemed_at "
@@ -375,7 +431,7 @@ def _part_redemptions(connection: duckdb.DuckDBPyConnection, of_them: str, value
     key = erasure_key(connection)
     parts = []
     for coupon_source, coupon, customer, at in moments:
-        text = f"{coupon} {customer} {at.isoformat()}"
+        text = f"{coupon} {stand_in(key, values['source'], customer)} {at.isoformat()}"
         if coupon_source is not None:  # people of two sources may redeem it, and be of one id
             text = f"{values['source']} {coupon_source}:{text}"
         parts.append((coupon_source, coupon, customer, at, int(_hash(key, text), 16) % 10**6))

@@ -28,10 +28,17 @@ from flows.privacy.erasures import (
     erase_rows,
     erasure_key,
     names_in_rejected_rows,
+    stand_in,
+    withdraw_build,
 )
 from flows.privacy.interrupted import unfinished_plans
 from flows.privacy.journal import ErasurePlan, combined, read_journal, write_journal
-from flows.privacy.landing_files import LandingChangedError, Rewriting, rewrite_landing
+from flows.privacy.landing_files import (
+    LandingChangedError,
+    NewContent,
+    Rewriting,
+    rewrite_landing,
+)
 from flows.privacy.look_ups import forget_look_ups, this_user
 from flows.privacy.source_ids import ForgetError, UnknownCustomerError, source_ids
 from flows.privacy.traits import is_distinct, traits_of
@@ -339,21 +346,54 @@ def rewrite(
     erasure.files_rewritten += rewriting.rewritten
     erasure.files_left += rewriting.left
     for (name, before), after in rewriting.new_contents.items():
+        _move_lines(connection, mapping.source, name, before, after)
         connection.execute(
             "update raw.loads set content_sha256 = $after, "
             "contents_before_erasures = concat_ws(' ', contents_before_erasures, $before) "
             "where source = $source and entity = $entity and content_sha256 = $before",
-            {"after": after, "source": mapping.source, "entity": name, "before": before},
+            {"after": after.sha256, "source": mapping.source, "entity": name, "before": before},
         )
     key = erasure_key(connection)
-    # An id in upper case is what a mapping may make of `erased`.
-    for one in (*plan.ids, *rewriting.new_ids, ERASED.upper()):
+    stand_ins = [stand_in(key, mapping.source, one) for one in plan.ids]
+    # In upper case is what a mapping may make of `erased`.
+    for one in (*plan.ids, *stand_ins, ERASED.upper()):
         connection.execute(
             "insert or ignore into state.erased_customers "
             "select ?, (select coalesce(max(erasure_id), 0) + 1 from state.erasures)",
             [customer_hash(key, mapping.source, one)],
         )
     return rewriting
+
+
+def _move_lines(
+    connection: duckdb.DuckDBPyConnection, source: str, entity: str, before: str, new: NewContent
+) -> None:
+    """Have raw tell in which lines of a rewritten file its records stand now."""
+    lines = [line for line, _ in new.moves]
+    values = {
+        "source": source,
+        "entity": entity,
+        "before": before,
+        "lines": lines,
+        "last_lines": [*lines[1:], None],
+        "by": [by for _, by in new.moves],
+    }
+    is_moved = False
+    for table in (entity, "rejected_rows"):
+        moved = connection.execute(
+            f"update raw.{table} as told set source_line = source_line + moves.by "
+            "from (select unnest($lines) as line, unnest($last_lines) as last_line, "
+            "unnest($by) as by) as moves, raw.loads "
+            "where loads.source = $source and loads.entity = $entity "
+            "and loads.content_sha256 = $before and told.load_id = loads.load_id "
+            "and told.source_file = loads.source_file and told.source_line > moves.line "
+            "and (moves.last_line is null or told.source_line <= moves.last_line) "
+            "and moves.by <> 0",
+            values,
+        ).fetchone()
+        is_moved |= moved is not None and moved[0] > 0
+    if is_moved:  # facts name the lines too
+        withdraw_build(connection)
 
 
 def _record(connection: duckdb.DuckDBPyConnection, erasure: Erasure) -> None:

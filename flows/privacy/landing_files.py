@@ -1,8 +1,8 @@
 """Take people out of the files of the landing folder, so that no later load finds them there.
 
 A record that is a person's alone goes. A record that holds money stays: it names `erased` instead
-of the person, and of its other fields only those that the money needs keep their value. All other
-records stay as they are, byte for byte.
+of the person, or a stand-in where its key is made of the person's id, and of its other fields only
+those that the money needs keep their value. All other records stay as they are, byte for byte.
 """
 
 import codecs
@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from flows.leftovers import remove_leftover
+from flows.load.casting import SourceColumn, as_text, clean
 from flows.load.contract import ENTITIES
 from flows.load.entity_query import compose
 from flows.load.landing import (
@@ -44,7 +45,7 @@ from flows.privacy.erasures import (
     columns_of_persons,
     erasure_key,
     keeps_rows,
-    makes_order_ids_of_customers,
+    needs_stand_ins,
     stand_in,
 )
 from flows.privacy.file_search import find_in_files
@@ -84,6 +85,19 @@ class _Rewritten:
 
 
 @dataclass(frozen=True)
+class NewContent:
+    """What a file holds since it was rewritten.
+
+    Attributes:
+        sha256: its hash.
+        moves: line of an old record, and by how much all records after it have moved since.
+    """
+
+    sha256: str
+    moves: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
 class Rewriting:
     """A source's files without some people, written beside the old ones.
 
@@ -91,15 +105,13 @@ class Rewriting:
         rewritten: the files, relative to the landing folder.
         files: the same, to be put in their places or discarded.
         left: what still holds them, or may, and why it was left as it is.
-        new_contents: (entity, hash of what a file held) to the hash of what it holds now.
-        new_ids: ids that stand in the files instead of the people's, beside `erased`.
+        new_contents: (entity, hash of what a file held) to what it holds now.
     """
 
     rewritten: tuple[str, ...]
     files: tuple[_Rewritten, ...]
     left: tuple[str, ...]
-    new_contents: dict[tuple[str, str], str]
-    new_ids: tuple[str, ...]
+    new_contents: dict[tuple[str, str], NewContent]
 
     def put_in_place(self) -> None:
         """Let the new files take the places of the old ones, each in one rename.
@@ -152,8 +164,10 @@ class _Plan:
         kept_columns: the columns that stay as they are in a person's record.
         referral_columns: columns that name who brought somebody.
         people: line of each record of a person, to the person's id in the source.
+        stand_ins: what stands in the record instead of that id; `erased` where it has none.
         referrals: lines of others' records that name one of them.
         rejected: lines of records that were rejected and name one of them; they go.
+        moves: as of `NewContent`, once it is written.
     """
 
     reading: Reading
@@ -162,12 +176,20 @@ class _Plan:
     kept_columns: set[str] = field(default_factory=set)
     referral_columns: set[str] = field(default_factory=set)
     people: dict[int, str] = field(default_factory=dict)
+    stand_ins: dict[str, str] = field(default_factory=dict)
     referrals: set[int] = field(default_factory=set)
     rejected: set[int] = field(default_factory=set)
+    moves: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def is_needed(self) -> bool:
         return bool(self.people or self.referrals or self.rejected)
+
+    def name(self, line: int) -> str | None:
+        """What stands for the person of a record; None where it is nobody's who goes."""
+        if line not in self.people:
+            return None
+        return self.stand_ins.get(self.people[line], ERASED)
 
 
 def remove_unplaced(landing: Path, source: str) -> None:
@@ -236,12 +258,7 @@ def _rewrite(
     hashes = {path: content_sha256(path) for path in uses}
     before = _contents(mapping, landing, hashes)
     known = {*before.values(), *_joined(mapping, landing, hashes)}
-    names = {
-        one: stand_in(erasure_key(connection), mapping.source, one)
-        if any(makes_order_ids_of_customers(stated) for stated in mapping.entities.values())
-        else ERASED
-        for one in people.ids
-    }
+    stand_ins = {one: stand_in(erasure_key(connection), mapping.source, one) for one in people.ids}
     lines_rejected: dict[str, set[int]] = {}
     for sha256, file, line in people.rejected:
         if sha256 in known:  # else the line is another's by now
@@ -249,6 +266,7 @@ def _rewrite(
 
     left = _databases(mapping)
     files: list[_Rewritten] = []
+    moves: dict[Path, tuple[tuple[int, int], ...]] = {}
     try:
         for path, ways in uses.items():
             if hashes[path] == _NOTHING:
@@ -256,6 +274,8 @@ def _rewrite(
             source_file = path.relative_to(landing).as_posix()
             plan = _plan(connection, mapping, landing, path, ways, people.ids, workspace)
             plan.rejected = lines_rejected.get(source_file, set()) - plan.people.keys()
+            if any(needs_stand_ins(use.entity, use.stated) for use in ways):
+                plan.stand_ins = stand_ins
             if not plan.is_needed:
                 continue
             write = {"csv": _write_text, "json": _write_text, "parquet": _write_parquet}.get(
@@ -268,16 +288,17 @@ def _rewrite(
             elif write is None:
                 left.append(f"{source_file}: {plan.reading.kind} files are not rewritten")
             else:
-                new = _write_beside(path, partial(write, plan, names))
+                new = _write_beside(path, partial(write, plan))
                 files.append(_Rewritten(path, new, states[path]))
                 hashes[path] = content_sha256(new)
+                moves[path] = tuple(plan.moves)
     except BaseException:
         for done in files:
             done.new.unlink()
         raise
     after = _contents(mapping, landing, hashes)
     new_contents = {
-        (entity, before[entity, path]): new
+        (entity, before[entity, path]): NewContent(new, moves[path])
         for (entity, path), new in after.items()
         if before.get((entity, path), new) != new
     }
@@ -299,8 +320,7 @@ def _rewrite(
         )
         if file not in listed
     ]
-    new_ids = tuple(name for name in names.values() if name != ERASED)
-    return Rewriting(rewritten, tuple(files), tuple(left), new_contents, new_ids)
+    return Rewriting(rewritten, tuple(files), tuple(left), new_contents)
 
 
 def _state(path: Path) -> FileState | None:
@@ -512,7 +532,7 @@ def _write_beside(path: Path, write: Callable[[Path], None]) -> Path:
     return new
 
 
-def _write_text(plan: _Plan, names: dict[str, str], new: Path) -> None:
+def _write_text(plan: _Plan, new: Path) -> None:
     reading = plan.reading
     if reading.layout is None:
         raise LandingError(f"{reading.name} is no text file")
@@ -523,7 +543,7 @@ def _write_text(plan: _Plan, names: dict[str, str], new: Path) -> None:
     ):
         out.write(mark)
         wanted = plan.people.keys() | plan.referrals | plan.rejected
-        line = 1
+        line, moved = 1, 0
         while text := old.next():
             if line not in wanted:
                 out.write(text)
@@ -533,12 +553,15 @@ def _write_text(plan: _Plan, names: dict[str, str], new: Path) -> None:
             # One record, and where its quoting is broken the lines that were read in vain.
             for record in split_records(old, [text], line, reading.layout, len(reading.types)):
                 line = record.line + 1 + _line_ends(record.text)
-                if record.line in plan.rejected:
-                    continue
-                if record.line in plan.people or record.line in plan.referrals:
-                    out.write(_new_record(plan, names, record, end))
-                else:
+                if record.line not in wanted:
                     out.write(record.text + end)
+                    continue
+                new_record = _new_record(plan, record)
+                if new_record is not None:
+                    out.write(new_record + end)
+                    moved += 1 + _line_ends(new_record)
+                moved -= 1 + _line_ends(record.text)
+                plan.moves.append((record.line, moved))
         if out.tell() == 0:
             out.write("\n")  # no record, and not the empty file that a broken feed would leave
 
@@ -560,15 +583,15 @@ def _line_ends(text: str) -> int:
     return text.count("\n") + text.replace("\r\n", "").count("\r")
 
 
-def _new_record(plan: _Plan, names: dict[str, str], record: Record, end: str) -> str:
-    """Return a person's record as it stays, with its line end; empty where it goes."""
+def _new_record(plan: _Plan, record: Record) -> str | None:
+    """Return a record that names a person as it stays; None where it goes."""
     is_persons = record.line in plan.people
-    if is_persons and not plan.keeps_records:
-        return ""
-    name = names.get(plan.people.get(record.line, ""), ERASED)
+    if record.line in plan.rejected or (is_persons and not plan.keeps_records):
+        return None
+    name = plan.name(record.line) or ERASED
     if plan.reading.kind == "json":
         data = json.loads(record.text, parse_float=Decimal)
-        return _json_text(_prune(plan, data, name, is_persons, ())) + end
+        return _json_text(_prune(plan, data, name, is_persons, ()))
     layout = plan.reading.layout
     if layout is None or record.fields is None:
         raise LandingError(f"line {record.line} of {plan.reading.name} is no record")
@@ -583,16 +606,13 @@ def _new_record(plan: _Plan, names: dict[str, str], record: Record, end: str) ->
             fields.append(nothing)
     delimiter, quote = layout.delimiter or " ", layout.quote
     if quote is None:
-        return delimiter.join(fields) + end
+        return delimiter.join(fields)
     special = (delimiter, quote, "\r", "\n")
-    return (
-        delimiter.join(
-            f"{quote}{value.replace(quote, quote * 2)}{quote}"
-            if any(one in value for one in special)
-            else value
-            for value in fields
-        )
-        + end
+    return delimiter.join(
+        f"{quote}{value.replace(quote, quote * 2)}{quote}"
+        if any(one in value for one in special)
+        else value
+        for value in fields
     )
 
 
@@ -635,43 +655,62 @@ def _json_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _write_parquet(plan: _Plan, names: dict[str, str], new: Path) -> None:
+def _write_parquet(plan: _Plan, new: Path) -> None:
     dropped = plan.rejected if plan.keeps_records else plan.rejected | plan.people.keys()
-    with pq.ParquetFile(plan.reading.path) as old:
-        schema = pa.schema(
-            [one.with_nullable(True) for one in old.schema_arrow], old.schema_arrow.metadata
+    plan.moves = [(row, -count) for count, row in enumerate(sorted(dropped), 1)]
+    with pq.ParquetFile(plan.reading.path) as old, duckdb.connect() as connection:
+        before = pa.schema([one.with_nullable(True) for one in old.schema_arrow])
+        named = plan.id_columns if plan.people else set()
+        after = pa.schema(
+            [
+                one.with_type(pa.string()) if one.name in named and not _is_text(one.type) else one
+                for one in before
+            ],
+            old.schema_arrow.metadata,
         )
-        with pq.ParquetWriter(new, schema) as out:
+        with pq.ParquetWriter(new, after) as out:
             row = 1  # numbers of rows count from 1, as lines do
             for batch in old.iter_batches(_BATCH_ROWS):
                 rows = range(row, row + batch.num_rows)
                 row += batch.num_rows
-                table = pa.Table.from_batches([batch]).cast(schema)
-                for position, column in enumerate(schema):
+                table = pa.Table.from_batches([batch]).cast(before)
+                for position, column in enumerate(after):
                     values = table.column(position)
+                    if values.type != column.type:
+                        values = _as_loaded(connection, plan.reading, column.name, values)
                     table = table.set_column(
-                        position, column, _new_values(plan, names, column, values, rows)
+                        position, column, _new_values(plan, column, values, rows)
                     )
                 out.write_table(table.filter(pa.array([one not in dropped for one in rows])))
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _as_loaded(
+    connection: duckdb.DuckDBPyConnection, reading: Reading, name: str, values: pa.ChunkedArray
+) -> pa.ChunkedArray:
+    """Write ids that are no text, so that a name fits among them, as a load makes text of them."""
+    if pa.types.is_dictionary(values.type):
+        return values.cast(pa.string())
+    column = SourceColumn(name, "id", reading.types[name], "", FileFormat())
+    text = as_text(replace(column, alias=f"({clean(column)})"))
+    ids = connection.from_arrow(pa.table({"id": values}))
+    return ids.project(f"{text} as id").to_arrow_table().column("id").cast(pa.string())
+
+
 def _new_values(
-    plan: _Plan,
-    names: dict[str, str],
-    column: pa.Field,
-    values: pa.ChunkedArray,
-    rows: range,
+    plan: _Plan, column: pa.Field, values: pa.ChunkedArray, rows: range
 ) -> pa.ChunkedArray:
     """Return a column of a batch as it stays."""
-    nothing: Any = pa.scalar(None, column.type)
-    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
     if column.name in plan.id_columns:
-        theirs = [names.get(plan.people.get(row, "")) for row in rows]
-        new = pa.array(theirs, column.type) if is_text else nothing
-        return pc.if_else(pa.array([one is not None for one in theirs]), new, values)
+        theirs = pa.array([plan.name(row) for row in rows], column.type)
+        return pc.coalesce(theirs, values)
     blanked = []
     if column.name not in plan.kept_columns:
         blanked = [row in plan.people for row in rows]
     if column.name in plan.referral_columns:
         blanked = [row in plan.referrals or row in plan.people for row in rows]
+    nothing: Any = pa.scalar(None, column.type)
     return pc.if_else(pa.array(blanked), nothing, values) if any(blanked) else values

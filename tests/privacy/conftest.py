@@ -21,6 +21,9 @@ from typer.testing import CliRunner
 from flows.load.loader import Delivery, load_source
 from flows.load.mapping import Mapping, load_mapping
 from flows.load.raw_tables import create_raw_tables
+from flows.privacy.forget import Erasure, erase, find, rewrite
+from flows.privacy.journal import ErasurePlan
+from flows.privacy.landing_files import Rewriting
 from tests.conftest import Refresh
 from tests.privacy.canaries import write_club
 
@@ -188,6 +191,30 @@ def load(
         ):
             found.setdefault(one.entity, []).append(one)
         return found
+
+    return run
+
+
+def take_out(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, shop: Path, *customer_ids: str
+) -> tuple[Erasure, Rewriting]:
+    """Take people out of raw, and write the landing files anew beside the old ones."""
+    erasure = Erasure(len(customer_ids))
+    plan = find(connection, ErasurePlan(mapping.source, (), customer_ids))
+    erase(connection, mapping, plan, erasure)
+    return erasure, rewrite(connection, mapping, shop / "landing", plan, shop, erasure)
+
+
+@pytest.fixture
+def forget(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, shop: Path
+) -> Callable[..., Erasure]:
+    """Forget people as the flow does, without building anything."""
+
+    def run(*customer_ids: str) -> Erasure:
+        erasure, rewriting = take_out(connection, mapping, shop, *customer_ids)
+        rewriting.put_in_place()
+        return erasure
 
     return run
 

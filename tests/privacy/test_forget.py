@@ -144,7 +144,8 @@ def test_the_erasure_is_recorded_without_them(shop: Path) -> None:
         ).fetchall()
         hashes = connection.execute("select customer_hash from state.erased_customers").fetchall()
     assert erasures == [(1, 2, 5, 7, 5)]
-    assert len(hashes) == 3  # theirs, and the word that a mapping in upper case makes of `erased`
+    # Their ids, what stands for these in files, and what a mapping in upper case makes of `erased`.
+    assert len(hashes) == 5
     assert all(len(text) == 64 for (text,) in hashes)
 
 
