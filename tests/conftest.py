@@ -14,7 +14,21 @@ from flows.prefect_server import start_prefect_server
 from flows.work_file import work_file
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# Their tests share the warehouses of real data below, which take minutes to build.
+ON_REAL_WAREHOUSES = {
+    *("models/test_core.py", "models/test_marts.py", "models/test_offers.py"),
+    *("flows/test_gates.py", "flows/test_readme.py", "flows/test_refresh.py"),
+}
 Refresh = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of several processes, let one run all tests that share what is slow to make."""
+    for item in items:
+        file = item.path.relative_to(REPOSITORY / "tests").as_posix()
+        group = "real warehouses" if file in ON_REAL_WAREHOUSES else file
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
