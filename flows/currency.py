@@ -1,8 +1,11 @@
 """In which currency a refresh counts: found before anything is built, or said what is missing."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import duckdb
+
+from flows.load.currencies import currency_codes
 
 # A currency mistyped in a mapping and mended must not haunt every later refresh (stg_loads has the
 # whole rule; nothing is built yet where this asks).
@@ -33,7 +36,8 @@ def reporting_currency(connection: duckdb.DuckDBPyConnection, wanted: str | None
 
     Raises:
         CurrencyError: where orders come in several currencies and none is wanted, some orders have
-            a currency and others have none, or rates into the one wanted are missing.
+            a currency and others have none, or rates into the one wanted are missing. It names
+            codes of ISO 4217 alone: earlier releases loaded whatever stood in the column.
     """
     stated = connection.execute(
         f"""
@@ -51,11 +55,11 @@ def reporting_currency(connection: duckdb.DuckDBPyConnection, wanted: str | None
     if silent and (currencies or wanted):
         raise CurrencyError(
             f"the orders of {', '.join(silent)} have no currency, while others are counted in "
-            f"{wanted or ', '.join(currencies)}: add `currency: CNY` (or what it is) to the mapping"
+            f"{wanted or _told(currencies)}: add `currency: CNY` (or what it is) to the mapping"
         )
     if wanted is None and len(currencies) > 1:
         raise CurrencyError(
-            f"orders come in {', '.join(currencies)}: set reporting_currency to one of them "
+            f"orders come in {_told(currencies)}: set reporting_currency to one of them "
             "(in regulars.toml, or as REGULARS_REPORTING_CURRENCY) and deliver exchange_rates "
             "for the others"
         )
@@ -69,7 +73,17 @@ def reporting_currency(connection: duckdb.DuckDBPyConnection, wanted: str | None
     }
     if missing := [currency for currency in currencies if currency not in {wanted, *rated}]:
         raise CurrencyError(
-            f"orders come in {', '.join(missing)}, the reporting currency is {wanted}, and no "
-            f"exchange rate from {' or '.join(missing)} was delivered: map exchange_rates"
+            f"orders come in {_told(missing)}, the reporting currency is {wanted}, and no "
+            f"exchange rate from {_told(missing)} was delivered: map exchange_rates"
         )
     return wanted
+
+
+def _told(currencies: Sequence[str]) -> str:
+    """Name currencies, and count what is none: it may be anything, a customer's name too."""
+    known = ", ".join(one for one in currencies if one in currency_codes())
+    others = sum(one not in currency_codes() for one in currencies)
+    if not others:
+        return known
+    counted = f"{others} that are no currency codes (mend `currency` in the mapping)"
+    return f"{known} and {counted}" if known else counted

@@ -381,6 +381,8 @@ def describe_contract() -> str:
             remarks = [f"source of `{of}`" for of, source in id_sources.items() if source == name]
             if name in entity.key or name in entity.required:
                 remarks.append("required")
+            if name == "currency":
+                remarks.append("a code of ISO 4217")
             if name in entity.values:
                 remarks.append("one of " + ", ".join(f"`{word}`" for word in entity.values[name]))
             parts.append(f"| `{name}` | {kind} | {'; '.join(remarks)} |")

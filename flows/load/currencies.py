@@ -24,10 +24,10 @@ _MEANT: Final = {
 
 
 @cache
-def _codes() -> frozenset[str]:
-    """Money of any country, now or in the past (shops have long histories), as CLDR lists it.
+def currency_codes() -> frozenset[str]:
+    """Return the codes of money of any country, now or in the past, as CLDR lists it.
 
-    Metals, bonds and codes for tests are left out: nobody pays with them.
+    Shops have long histories. Metals, bonds and codes for tests are left out: they are no money.
     """
     by_territory = get_global("territory_currencies")
     return frozenset(
@@ -44,9 +44,9 @@ def check_currency(code: str) -> str:
     Raises:
         ValueError: it is none of ISO 4217; the message names the one that was probably meant.
     """
-    if code in _codes():
+    if code in currency_codes():
         return code
     upper = code.strip().upper()
-    meant = upper if upper in _codes() else _MEANT.get(upper)
+    meant = upper if upper in currency_codes() else _MEANT.get(upper)
     close = f" Did you mean {meant}?" if meant else ""
     raise ValueError(f"'{code}' is no currency code of ISO 4217, such as CNY or EUR.{close}")

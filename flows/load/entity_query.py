@@ -28,6 +28,7 @@ from flows.load.casting import (
     shown,
 )
 from flows.load.contract import COMPUTED_COLUMNS, MONEY, SOURCE_NAME, TIME, Entity
+from flows.load.currencies import currency_codes
 from flows.load.header import Header, missing_column
 from flows.load.landing import LandingError
 from flows.load.mapping import BY_NAME, Column, EntityMapping, Mapping
@@ -204,6 +205,7 @@ def compose(
         faults.insert(0, Fault("", "not is_record", "not a JSON object"))
     faults += _unstorable(main, finder)
     faults += _id_source_faults(contract, columns)
+    faults += _currency_faults(columns)
     if contract.name == "order_lines":
         zone = quote_text(mapping.time_zone)
         rows = f"select *, timezone({zone}, ordered_at) as ordered_at_local from ({rows})"
@@ -579,6 +581,19 @@ def _id_source_faults(contract: Entity, columns: dict[str, Column]) -> Iterator[
                 reason,
                 shown(value, f" is {reason}", "'"),
             )
+
+
+def _currency_faults(columns: dict[str, Column]) -> Iterator[Fault]:
+    """Faults of what is no currency: messages name currencies, so nothing else may pass for one."""
+    if "currency" in columns:
+        codes = ", ".join(quote_text(code) for code in sorted(currency_codes()))
+        reason = "no currency code of ISO 4217, such as CNY or EUR"
+        yield Fault(
+            _label(columns, "currency"),
+            f"currency not in ({codes})",
+            reason,
+            shown("currency", f" is {reason}", "'"),
+        )
 
 
 def _label(columns: dict[str, Column], name: str) -> str:

@@ -82,6 +82,17 @@ def test_what_cannot_be_counted_stops_the_refresh(
         reporting_currency(connection, wanted)
 
 
+@pytest.mark.parametrize("wanted", [None, "EUR"])
+def test_what_is_no_currency_is_counted_and_not_told(
+    connection: duckdb.DuckDBPyConnection, wanted: str | None
+) -> None:
+    """A column of names, taken for the currency by a release that did not look at it."""
+    order_lines(connection, a="Ann Lee", b="Bo Chen", c="CNY")
+    with pytest.raises(CurrencyError, match="CNY and 2 that are no currency codes") as stopped:
+        reporting_currency(connection, wanted)
+    assert "Ann" not in str(stopped.value)
+
+
 def test_rates_make_several_currencies_one(connection: duckdb.DuckDBPyConnection) -> None:
     order_lines(connection, a="USD", b="EUR")
     connection.execute(

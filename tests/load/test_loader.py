@@ -105,6 +105,27 @@ def test_amounts_that_no_line_has_are_rejected(load: Load, query: Query) -> None
     ]
 
 
+@pytest.mark.parametrize("entity", ["order_lines", "exchange_rates"])
+def test_what_is_no_currency_is_rejected(load: Load, query: Query, entity: str) -> None:
+    """A column of names mapped by mistake must not come out as one of currencies."""
+    told = {
+        "order_lines": "order_id: n, ordered_at: on, product_id: n, quantity: rate, unit_price: n",
+        "exchange_rates": "on_date: on, rate: rate",
+    }
+    load(
+        SHOP.split("entities")[0] + f"entities: {{ {entity}: {{ files: lines.csv, "
+        f"columns: {{ currency: money, {told[entity]} }} }} }}",
+        lines__csv="n,on,rate,money\n1,2026-01-05,2,USD\n2,2026-01-05,2,Ann Lee\n"
+        "3,2026-01-05,2,RMB\n",
+    )
+    assert query(f"select currency from raw.{entity}") == [("USD",)]
+    reason = "no currency code of ISO 4217, such as CNY or EUR"
+    assert query("select column_name, reason, detail from raw.rejected_rows") == [
+        ("money", reason, f"'Ann Lee' is {reason}"),
+        ("money", reason, f"'RMB' is {reason}"),
+    ]
+
+
 def test_a_line_number_that_repeats_in_an_order_is_rejected(load: Load, query: Query) -> None:
     numbered = SHOP + "      line_number: line\n"
     header = HEADER.replace("\n", ",line\n")

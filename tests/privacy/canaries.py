@@ -19,7 +19,7 @@ CANARIES = {
     "employees": {"name": "Canario Employee"},
     "interactions": {"cause": "Canaria is cross about a cup"},
 }
-REJECTED = ("Canarejected Person", "Canarstopped Person")
+REJECTED = ("Canarejected Person", "Canarstopped Person", "Canarcurrency Person")
 MAPPING = """
 source: club
 title: A tea club
@@ -37,12 +37,13 @@ entities:
       ordered_at: ordered at
       quantity: quantity
       unit_price: price
+      currency: money
     ignore: [note]
   customers: { files: customers.csv, columns: by_name }
   employees: { files: employees.csv, columns: by_name }
   interactions: { files: interactions.csv, columns: by_name }
 """
-HEADER = "order,customer,served by,product,ordered at,quantity,price,note\n"
+HEADER = "order,customer,served by,product,ordered at,quantity,price,money,note\n"
 
 
 def canaries() -> list[str]:
@@ -67,8 +68,9 @@ def write_club(folder: Path) -> Path:
         )
     (landing / "orders1.csv").write_text(
         HEADER
-        + "".join(f"{n},7,7,tea,2026-01-{n:02} 10:00,1,3.50,\n" for n in range(1, 10))
-        + f"x,7,7,tea,2026-01-05 10:00,one,3.50,{REJECTED[0]}\n"
+        + "".join(f"{n},7,7,tea,2026-01-{n:02} 10:00,1,3.50,CNY,\n" for n in range(1, 10))
+        + f"x,7,7,tea,2026-01-05 10:00,one,3.50,,{REJECTED[0]}\n"
+        + f"z,7,7,tea,2026-01-05 10:00,1,3.50,{REJECTED[2]},\n"
     )
     return folder
 

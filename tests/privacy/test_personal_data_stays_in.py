@@ -74,7 +74,7 @@ def shop(copied: Path, project: Path, refresh: Refresh) -> Path:
         printed.append((warehouse / "work/last_failure.json").read_text())
 
     stopping = landing / "club" / "orders2.csv"
-    stopping.write_text(HEADER + f"y,7,7,tea,2026-01-05 10:00,one,3.50,{REJECTED[1]}\n")
+    stopping.write_text(HEADER + f"y,7,7,tea,2026-01-05 10:00,one,3.50,,{REJECTED[1]}\n")
     stops("more than the limit")
     stopping.unlink()
     model = project / "models/core/fails_on_a_name.sql"
