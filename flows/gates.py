@@ -5,7 +5,7 @@ file is missing or that prices came a hundred times too high. The gates hold eac
 days against its own past, just before a version is published:
 
 - against the same weekday of the last weeks: order lines, orders and net revenue, in a band of a
-  multiple of the median deviation around the median;
+  multiple of the median deviation around the median; and whether there is a line at all;
 - against the hours at which lines usually come: a file that was cut short lacks the evening;
 - against the usual revenue of one line: a misplaced decimal point moves every line alike;
 - against what was built before: known days do not lose their lines or change their prices.
@@ -80,8 +80,14 @@ def _judge_source(source: SourceVolumes, settings: GateSettings) -> Iterator[Fin
         measure: _relative_deviations(source, settings, figure)
         for measure, figure in _MEASURES.items()
     }
-    for day in sorted(source.days.keys() | source.known.keys()):
+    skipped = _skipped_days(source, first)
+    for day in sorted(source.days.keys() | source.known.keys() | skipped):
         if not first < day < source.today:
+            continue
+        is_closed = not {day.isoformat(), f"{day:%m-%d}"}.isdisjoint(settings.closed_days)
+        if day in skipped:
+            if not is_closed:
+                yield from _skipped_day_finding(source, settings, day)
             continue
         found = source.days.get(day, _CLOSED)
         known = source.known.get(day)
@@ -89,9 +95,34 @@ def _judge_source(source: SourceVolumes, settings: GateSettings) -> Iterator[Fin
             yield from _change_findings(source, settings, day, known, found)
             continue
         for finding in _day_findings(source, settings, deviations, day, found):
-            is_closed = day.isoformat() in settings.closed_days
-            is_closed |= f"{day:%m-%d}" in settings.closed_days
             yield replace(finding, severity="warning") if is_closed else finding
+
+
+def _skipped_days(source: SourceVolumes, first: date) -> set[date]:
+    """Days before the newest one that have no line and that no earlier night has passed over."""
+    newest = max(source.days, default=first)
+    begin = max((first, *source.known))
+    gap = {begin + timedelta(number) for number in range(1, (newest - begin).days)}
+    return gap - source.days.keys()
+
+
+def _skipped_day_finding(
+    source: SourceVolumes, settings: GateSettings, day: date
+) -> Iterator[Finding]:
+    """A whole day without a line, of a weekday that usually has many: its file never came.
+
+    Only a warning: a shop that was shut looks the same, and all other days are right.
+    """
+    usual_days = _same_weekdays(source, settings, day)
+    if len(usual_days) < LEAST_HISTORY:
+        return
+    usual = median(source.days.get(one, _CLOSED).lines for one in usual_days)
+    if usual >= settings.minimum_lines:
+        yield Finding(
+            *("warning", source.name, "order_lines", day, Decimal(0), usual, Decimal(1)),
+            f"{source.name}: {day} has no order line; "
+            f"a {_WEEKDAYS[day.weekday()]} usually has {_amount('order_lines', usual)}",
+        )
 
 
 def _delivery_findings(source: SourceVolumes, settings: GateSettings) -> Iterator[Finding]:

@@ -76,6 +76,7 @@ from flows.publish.versions import (
 from flows.runs import (
     Trouble,
     begin_run,
+    could_not_begin,
     end_run,
     keep_trouble,
     last_published,
@@ -84,6 +85,7 @@ from flows.runs import (
     why_it_failed,
 )
 from flows.settings import MiningSettings, RefreshSettings
+from flows.silence import newly_silent, without_folder
 from flows.stages import Stage, stage
 from flows.upgrade import undo_interrupted_0_1
 from flows.work_file import (
@@ -126,8 +128,8 @@ class RefreshResult:
         stages: the stages in order, with seconds and rows in and out.
         deliveries: one for each file that the sources delivered.
         is_published: False where nothing was new, so that the version before stays.
-        warnings: what people should look at, a sentence each: of the data, and of what could not
-            be done once readers saw the version.
+        warnings: what people should look at, a sentence each: of the data, of sources that deliver
+            nothing, and of what could not be done once readers saw the version.
         findings: number of the gates' findings, of which a warning may tell several.
     """
 
@@ -193,14 +195,15 @@ def _run(
         said = f"an error that nobody foresaw: {type(error).__name__}"
         tell_how_it_went(settings, "failure", None, said)
         raise
-    if result.is_published:
+    if result.is_published or result.warnings:
         event: Event = "warning" if result.warnings else "success"
         tell_how_it_went(settings, event, result.run_id, _words(result))
     return result
 
 
 def _words(result: RefreshResult) -> str:
-    lines = [f"version {result.run_id} is published", *result.warnings]
+    how = f"version {result.run_id} is published" if result.is_published else "nothing is new"
+    lines = [how, *result.warnings]
     if result.findings:
         lines.append(
             f"findings of the quality gates: {result.findings}, all of them by "
@@ -216,14 +219,20 @@ def _run_alone(
     """Hold the warehouse, settle what an interrupted run left, and build in a copy."""
     run_id = None
     try:
-        mappings = chosen_mappings(settings) if change is None else []
         with (
             sole_refresh(warehouse, 60 * settings.wait_minutes),
             telling_of_a_full_disk(warehouse),
         ):
-            settle(warehouse)
-            undo_interrupted_0_1(warehouse)
-            run_id, killed = begin_run(warehouse, after)
+            try:
+                mappings = chosen_mappings(settings) if change is None else []
+                settle(warehouse)
+                undo_interrupted_0_1(warehouse)
+                with hiding_values():
+                    run_id, killed = begin_run(warehouse, after)
+            except Exception as error:
+                with suppress(OSError):  # no room: it is told all the same
+                    keep_trouble(warehouse, could_not_begin(why_it_failed(error)))
+                raise
             troubles: list[str] = []  # what fails when readers see the version already
             try:
                 _tell_of_killed_runs(settings, warehouse, killed)
@@ -343,6 +352,7 @@ def _run_stages(
 
     with open_database(database) as connection:
         report_rejected_rows(connection, run_id)
+        missing = _missing_sources(connection, settings, mappings, run_id) if not change else []
         currency = reporting_currency(connection, settings.reporting_currency)
         variables = settings.dbt_variables() | {"reporting_currency": currency}
         fingerprint = build_fingerprint(
@@ -353,7 +363,8 @@ def _run_stages(
         is_new = any(delivery.is_new for delivery in deliveries)
         if is_as_built and not (is_new or settings.full or change):
             return RefreshResult(
-                run_id, None, published_file(warehouse), tuple(stages), tuple(deliveries)
+                *(run_id, None, published_file(warehouse), tuple(stages), tuple(deliveries)),
+                warnings=tuple(missing),
             )
         mode: Mode = "affected" if is_as_built and not (settings.full or change) else "all"
         record_build(connection, run_id, mode, fingerprint)
@@ -405,6 +416,7 @@ def _run_stages(
     warnings = [
         *(f"{one.name}: {one.failures} rows" for one in results if one.status == "warn"),
         *in_short(findings),
+        *missing,
         *mined.warnings,
     ]
     return RefreshResult(
@@ -417,6 +429,20 @@ def _run_stages(
         warnings=tuple(warnings),
         findings=len(findings),
     )
+
+
+def _missing_sources(
+    connection: duckdb.DuckDBPyConnection,
+    settings: RefreshSettings,
+    mappings: Sequence[SourceMapping],
+    run_id: str,
+) -> list[str]:
+    """What people should know of sources that deliver nothing, which no test and no gate sees."""
+    loaded = [mapping.source for mapping in mappings]
+    missing = newly_silent(connection, loaded, settings.gates.silent_days, run_id)
+    if settings.sources is None:
+        missing += without_folder(connection, settings.landing.resolve())
+    return missing
 
 
 @task(

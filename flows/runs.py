@@ -91,6 +91,12 @@ def killed_run(run_id: str, began_at: datetime) -> Trouble:
     )
 
 
+def could_not_begin(why: str) -> Trouble:
+    """What people should know of a run that failed before it had an id."""
+    now = datetime.now(UTC)
+    return Trouble(None, f"no refresh could begin at {now:%Y-%m-%d %H:%M} UTC: {why}")
+
+
 def why_it_failed(error: BaseException) -> str:
     """What people should know of a run that an error ended: the error's words, where it has any."""
     if isinstance(error, KeyboardInterrupt):

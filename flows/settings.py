@@ -190,10 +190,14 @@ class GateSettings(_Section):
     )
     closed_days: list[ClosedDay] = Field(
         [],
-        description="holidays that never stop, each year or once, as 12-25 or 2027-02-17",
+        description="holidays that never stop, and may be without a line, each year or once, as "
+        "12-25 or 2027-02-17",
     )
     silent_days: int = Field(
-        3, ge=1, description="`regulars status` names a source without a new file for so many days"
+        3,
+        ge=1,
+        description="a source without a new file for so many days is warned of, and `regulars "
+        "status` goes on naming it",
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
@@ -10,7 +9,6 @@ from rich.console import Console
 from regulars.terminal import shown
 
 if TYPE_CHECKING:
-    from flows.prefect_server import PrefectServerError
     from flows.settings import RefreshSettings
 
 Result = TypeVar("Result")
@@ -43,7 +41,7 @@ def run_flow(settings: "RefreshSettings", console: Console, flow: Callable[[], R
             with stage("start", []):
                 start_prefect_server(folder / "prefect", settings.schedule.keep_days)
         except PrefectServerError as error:
-            tell_of_no_server(settings, error)
+            tell_of_no_run(settings, str(error))
             raise FlowStoppedError(str(error)) from error
         from flows.refresh import RefreshError  # not before the server is up
 
@@ -85,26 +83,25 @@ def refuse_beside_another(settings: "RefreshSettings", *, is_told: bool) -> None
         raise FlowStoppedError(message) from error
 
 
-def tell_of_no_server(
-    settings: "RefreshSettings", error: "PrefectServerError", *, is_repeated: bool = True
-) -> None:
+def tell_of_no_run(settings: "RefreshSettings", why: str, *, is_repeated: bool = True) -> None:
     """Tell those whom the settings name, and `regulars status`, that no run could begin.
 
     Args:
         settings: of the run that could not begin.
-        error: why Prefect's server did not start.
+        why: what stood in its way.
         is_repeated: whether to tell what was told of the last try, too.
     """
     from flows.notices import tell_how_it_went
-    from flows.runs import Trouble, keep_trouble, last_trouble
-    from flows.work_file import RefreshInProgressError, sole_refresh
+    from flows.runs import could_not_begin, keep_trouble, last_trouble
+    from flows.work_file import RefreshInProgressError, sole_refresh, work_folder
 
     told = last_trouble(settings.warehouse)
-    is_told = told is not None and told.run_id is None and told.message.endswith(str(error))
+    is_told = told is not None and told.run_id is None and told.message.endswith(why)
     if is_told and not is_repeated:
         return
-    message = f"no refresh could begin at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {error}"
-    # Where another process works on the warehouse, what it finds counts.
-    with suppress(RefreshInProgressError, OSError), sole_refresh(settings.warehouse):
-        keep_trouble(settings.warehouse, Trouble(None, message))
-    tell_how_it_went(settings, "failure", None, message)
+    trouble = could_not_begin(why)
+    if work_folder(settings.warehouse).is_dir():  # else nobody has a warehouse here yet
+        # Where another process works on the warehouse, what it finds counts.
+        with suppress(RefreshInProgressError, OSError), sole_refresh(settings.warehouse):
+            keep_trouble(settings.warehouse, trouble)
+    tell_how_it_went(settings, "failure", None, trouble.message)

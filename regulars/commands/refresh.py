@@ -1,5 +1,6 @@
 """`regulars refresh`: from landing files to a published warehouse."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ from rich.table import Table
 from regulars import landing_notes, options
 from regulars.commands.source import known_file
 from regulars.commands.status import megabytes
-from regulars.flow_run import FlowStoppedError, refuse_beside_another, run_flow
+from regulars.flow_run import FlowStoppedError, refuse_beside_another, run_flow, tell_of_no_run
 from regulars.terminal import count, fail, plain_table, program, screen, shown
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def refresh(
             "accept": accept or None,
         },
     )
+    for name in source or []:
+        known_file(settings, name)  # a wrong name is told at once, not when the server is up
     run_refresh(settings, options.repeated(config, warehouse))
 
 
@@ -77,14 +80,13 @@ def run_refresh(settings: "RefreshSettings", repeated_options: str) -> None:
         repeated_options: what the commands proposed at the end need to find the same warehouse.
     """
     if not settings.landing.is_dir():
-        fail(
+        missing = (
             f"no landing folder: expected {shown(settings.landing)}/NAME/ with the files of each "
-            "source.\nNext: make it, or name another one with --landing."
+            "source"
         )
+        tell_of_no_run(settings, missing)  # a drive that is not mounted at night
+        fail(f"{missing}.\nNext: make it, or name another one with --landing.")
     from flows.publish.versions import current_version
-
-    for name in settings.sources or []:
-        known_file(settings, name)  # a wrong name is told at once, not when the server is up
 
     def flow() -> "RefreshResult":
         from flows.refresh import refresh  # not before the server is up
@@ -106,6 +108,13 @@ def run_refresh(settings: "RefreshSettings", repeated_options: str) -> None:
             soft_wrap=True,
         )
         landing_notes.print_them(screen(), landing_notes.of_refresh(settings))
+        print_warnings(screen(), result.warnings)
+
+
+def print_warnings(console: Console, warnings: Sequence[str]) -> None:
+    """Print what people should look at, a line each."""
+    for warning in warnings:
+        console.print(f"[yellow]Warning:[/yellow] {escape(warning)}", soft_wrap=True)
 
 
 def print_summary(
@@ -133,8 +142,7 @@ def print_summary(
             console.print()
     report.print_notes(console, result.deliveries)
     landing_notes.print_them(console, landing_notes.of_refresh(settings))
-    for warning in result.warnings:
-        console.print(f"[yellow]Warning:[/yellow] {escape(warning)}", soft_wrap=True)
+    print_warnings(console, result.warnings)
     if why_no_rules:
         console.print(why_no_rules, markup=False)
     if not any(one.is_new for one in result.deliveries):

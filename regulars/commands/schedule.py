@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from regulars import options
-from regulars.flow_run import tell_of_no_server
+from regulars.flow_run import tell_of_no_run
 from regulars.terminal import fail, screen, shown
 
 
@@ -54,7 +54,7 @@ def schedule(
         start_prefect_server(folder / "prefect", settings.schedule.keep_days)
     except PrefectServerError as error:
         # Whoever watches over this process starts it again and again.
-        tell_of_no_server(settings, error, is_repeated=False)
+        tell_of_no_run(settings, str(error), is_repeated=False)
         fail(str(error))
     from flows.schedule import ScheduleError, cron_schedule, serve  # not before the server is up
     from regulars.nightly import nightly

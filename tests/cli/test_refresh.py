@@ -1,3 +1,4 @@
+import json
 import logging
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from flows.load.loader import Delivery
 from flows.publish.versions import current_version, published_file
 from flows.settings import RefreshSettings
 from flows.stages import Stage, stage
+from flows.work_file import make_private, work_folder
 from regulars.commands import demo
 from regulars.progress import StageProgress
 
@@ -110,7 +112,8 @@ def test_nothing_new(run, flow, warehouse):
     flow.is_published = False
     assert words(run("refresh").stdout) == (
         f"Nothing new in landing: the published version {current_version(warehouse)} stays. "
-        "`regulars refresh --full` builds all again."
+        "`regulars refresh --full` builds all again. "
+        "Warning: shop: 2026-01-01, twice its usual lines"
     )
 
 
@@ -193,6 +196,23 @@ def test_no_landing_folder(run, flow):
     assert result.exit_code == 1
     assert "expected none/NAME/" in result.stderr
     assert flow.settings is None
+
+
+def test_a_landing_folder_that_is_gone_is_told_and_kept(run, flow, warehouse, monkeypatch):
+    make_private(work_folder(warehouse))
+    told = warehouse.parent / "told.json"
+    tell = "import sys; open(sys.argv[1], 'w').write(sys.stdin.read())"
+    command = json.dumps([sys.executable, "-c", tell, str(told)])
+    monkeypatch.setenv("REGULARS_NOTICES__COMMAND", command)
+    Path("landing").rmdir()
+    result = run("refresh")
+    assert (result.exit_code, flow.settings) == (1, None)
+    notice = json.loads(told.read_text())
+    assert (notice["event"], notice["run_id"]) == ("failure", None)
+    assert "no landing folder: expected landing/NAME/" in notice["message"]
+    words = " ".join(run("status").stdout.split())
+    assert "The last try failed: no refresh could begin at 20" in words
+    assert "no landing folder: expected landing/NAME/" in words
 
 
 def test_an_unknown_source_is_told_before_anything_starts(run, flow, tmp_path):

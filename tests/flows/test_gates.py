@@ -99,7 +99,7 @@ def test_a_usual_week_is_silent(shop: Nights) -> None:
 def test_a_broken_feed_stops_and_the_mended_one_does_not(
     shop: Nights, broken: str, measure: str
 ) -> None:
-    day = shop.days()[72]
+    day = shop.days()[70]
     found = shop.night([day], broken)
     assert measure in stops(found)
     with pytest.raises(BrokenFeedError, match=r"shop: .*\n.*--accept"):
@@ -151,8 +151,46 @@ def test_a_small_shop_with_quiet_days_never_stops(tmp_path: Path) -> None:
     assert [found for _, night in replay(nights) for found in stops(night)] == []
 
 
+def test_a_day_whose_file_never_came_is_warned_of_once(shop: Nights) -> None:
+    lost, next_day, third = shop.days()[71:74]
+    shop.night([shop.days()[70]])
+    shop.publish()
+    (found,) = shop.night([next_day])
+    assert (found.severity, found.measure, found.day, found.value) == (
+        *("warning", "order_lines", lost),
+        0,
+    )
+    assert found.text == f"shop: {lost} has no order line; a Tuesday usually has 212 order lines"
+    shop.publish()
+    assert shop.night([third]) == []
+    shop.publish()
+    assert shop.night([lost]) == []  # late, and as good as any
+
+
+@pytest.mark.parametrize("closed", ["{:%m-%d}", "{:%Y-%m-%d}"])
+def test_a_day_without_a_line_that_the_settings_name_is_expected(shop: Nights, closed: str) -> None:
+    shut, next_day = shop.days()[70:72]
+    shop.settings = SETTLED.model_copy(update={"closed_days": [closed.format(shut)]})
+    assert shop.night([next_day]) == []
+
+
+def test_days_on_which_a_shop_is_closed_each_week_are_usual(tmp_path: Path) -> None:
+    facts = made_shop(
+        tmp_path / "made.duckdb", 90, lambda day: busy(day) if day.weekday() < 5 else 0
+    )
+    nights = Nights(facts, tmp_path, SETTLED)
+    assert [found for _, night in replay(nights) for found in night] == []
+
+
+def test_a_small_shop_without_a_line_for_a_day_is_usual(tmp_path: Path) -> None:
+    nights = Nights(made_shop(tmp_path / "made.duckdb", 77, lambda _: 5), tmp_path, SETTLED)
+    nights.night(nights.days()[:70])
+    nights.publish()
+    assert nights.night(nights.days()[71:72]) == []
+
+
 def test_a_holiday_in_the_settings_only_warns(shop: Nights) -> None:
-    day = shop.days()[72]
+    day = shop.days()[70]
     shop.settings = SETTLED.model_copy(update={"closed_days": [f"{day:%m-%d}"]})
     found = shop.night([day], "the second half of the file is missing")
     assert found
@@ -160,7 +198,7 @@ def test_a_holiday_in_the_settings_only_warns(shop: Nights) -> None:
 
 
 def test_a_day_that_is_not_over_is_not_judged(shop: Nights) -> None:
-    day = shop.days()[72]
+    day = shop.days()[70]
     shop.night([day], "the second half of the file is missing")
     noon = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=14)
     assert judge(shop.connection, SETTLED, noon, shop.last_file) == []
@@ -237,14 +275,14 @@ def test_without_a_new_file_nothing_is_judged(shop: Nights) -> None:
 
 
 def test_findings_are_recorded_with_the_run(shop: Nights) -> None:
-    found = shop.night([shop.days()[72]], "prices a hundred times too high")
+    found = shop.night([shop.days()[70]], "prices a hundred times too high")
     record_findings(shop.connection, "run", found, is_accepted=True)
     record_findings(shop.connection, "run", found, is_accepted=True)
     rows = shop.connection.execute(
         "select severity, is_accepted, source, day, value, median, bound from state.findings "
         "where measure = 'line_revenue'"
     ).fetchall()
-    day = shop.days()[72]
+    day = shop.days()[70]
     assert rows == [("stop", True, "shop", day, Decimal(900), Decimal(9), Decimal(45))]
 
 
@@ -334,12 +372,12 @@ def test_a_year_of_a_gift_shop(online_retail: Nights, days_a_night: int) -> None
         "online_retail: 2011-12-09 has no order after 13:00, "
         "when a Friday usually has 53 % of its lines"
     ]
-    assert warnings == 28
+    assert warnings == 40  # on twelve of them the shop was shut
 
 
 @pytest.mark.parametrize("days_a_night", [28, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_year_of_a_grocer(complete_journey: Nights, days_a_night: int) -> None:
-    assert words_of_a_year(complete_journey, days_a_night) == ([], 26)
+    assert words_of_a_year(complete_journey, days_a_night) == ([], 27)
 
 
 def stopped_of(nights: Nights, feeds: Sequence[str], step: int) -> tuple[Counter[str], int]:

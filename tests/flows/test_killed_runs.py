@@ -11,9 +11,10 @@ import pytest
 
 from flows.building import left_build
 from flows.load.loader import LoadError
-from flows.refresh import RefreshError, rebuild
-from flows.runs import Trouble, last_trouble
+from flows.refresh import RefreshError, rebuild, refresh
+from flows.runs import Trouble, keep_trouble, last_trouble
 from flows.settings import NoticeSettings, RefreshSettings
+from flows.work_file import sole_refresh
 
 APPEND = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read() + chr(10))"
 KILLED = """
@@ -75,6 +76,35 @@ def test_a_killed_run_is_told_once_by_the_next_before_it_builds(settings: Refres
     assert f"began at {run_id[:4]}-{run_id[4:6]}-{run_id[6:8]} " in trouble.message
     assert "was killed" in trouble.message
     assert [(one["run_id"] == run_id) for one in told(settings)] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "words"),
+    [("source: [shop", "shop.yml"), (None, "the landing folder ")],
+    ids=["a mapping that is no YAML", "no landing folder"],
+)
+def test_what_fails_before_a_run_has_an_id_is_kept(
+    settings: RefreshSettings, tmp_path: Path, mapping: str | None, words: str
+) -> None:
+    settings.landing, settings.mappings = tmp_path / "landing", tmp_path / "sources"
+    if mapping is not None:
+        (settings.landing / "shop").mkdir(parents=True)
+        settings.mappings.mkdir()
+        (settings.mappings / "shop.yml").write_text(mapping)
+    with pytest.raises(RefreshError, match=words):
+        refresh.fn(settings)
+    trouble = last_trouble(settings.warehouse)
+    assert trouble is not None
+    assert trouble.run_id is None
+    assert trouble.message.startswith("no refresh could begin at 20")
+    assert words in trouble.message
+    assert [(one["event"], one["run_id"]) for one in told(settings)] == [("failure", None)]
+    # Beside another process this one has nothing to say.
+    with sole_refresh(settings.warehouse):
+        keep_trouble(settings.warehouse, None)
+        with pytest.raises(RefreshError, match="another refresh is running"):
+            refresh.fn(settings)
+    assert last_trouble(settings.warehouse) is None
 
 
 def test_what_a_killed_run_left_shows_until_the_next_one_begins(settings: RefreshSettings) -> None:

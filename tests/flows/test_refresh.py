@@ -1,6 +1,8 @@
 """The refresh from end to end, run as a user runs it, on real orders."""
 
 import csv
+import json
+import shutil
 import subprocess
 import sys
 from datetime import date
@@ -358,6 +360,28 @@ def test_too_many_rejected_rows_stop_the_refresh_and_the_last_version_stays(
         ("failed",),
     ]
     assert rows(work_file(warehouse), "select count(*) from raw.order_lines") == [(len(SHOP),)]
+
+
+def test_a_source_without_a_folder_is_told_though_nothing_is_new(
+    refreshed_shop: Path, refresh: Refresh, tmp_path: Path
+) -> None:
+    shop = shutil.copytree(refreshed_shop, tmp_path / "shop", symlinks=True)
+    with duckdb.connect(work_file(shop / "warehouse")) as connection:
+        connection.execute(
+            "insert into raw.loads by name "
+            "select * replace (2 as load_id, 'till' as source) from raw.loads where load_id = 1"
+        )
+    tell = "import sys; open(sys.argv[1], 'w').write(sys.stdin.read())"
+    command = json.dumps([sys.executable, "-c", tell, str(tmp_path / "told.json")])
+    said = refresh(
+        *(shop / "landing", shop / "warehouse"),
+        environment={"REGULARS_NOTICES__COMMAND": command},
+    )
+    assert "Nothing new in" in words_of(said)
+    assert "Warning: till: its folder in the landing folder is gone" in words_of(said)
+    notice = json.loads((tmp_path / "told.json").read_text())
+    assert notice["event"] == "warning"
+    assert notice["message"].startswith("nothing is new\ntill: its folder")
 
 
 def test_two_currencies_need_a_word(shop: Path, refresh: Refresh) -> None:

@@ -1,0 +1,85 @@
+"""Sources that deliver nothing: those that fell silent are told once, a lost folder each time."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from flows.load.raw_tables import create_raw_tables
+from flows.silence import newly_silent, without_folder
+
+FIRST = datetime(2026, 3, 2, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        create_raw_tables(connection)
+        yield connection
+
+
+def night(
+    connection: duckdb.DuckDBPyConnection, number: int, *deliver: str, status: str = "published"
+) -> list[str]:
+    """What is told in the night of this number, in which these sources deliver."""
+    now, run_id = FIRST + timedelta(days=number), f"{number:03}"
+    connection.execute(
+        "insert into state.runs (run_id, started_at, status) values (?, ?, 'running')",
+        [run_id, now],
+    )
+    for source in deliver:
+        connection.execute(
+            "insert into raw.loads by name select coalesce(max(load_id), 0) + 1 as load_id, "
+            "$run as run_id, $source as source, 'order_lines' as entity, 'orders.csv' as "
+            "source_file, 'a' as content_sha256, 'b' as mapping_sha256, $now as loaded_at, "
+            "0 as file_bytes, 0 as records_read, 0 as rows_loaded, 0 as rows_rejected, "
+            "0 as rows_derived, 0 as rows_skipped from raw.loads",
+            # what a night loads comes a little later than its run
+            {"run": run_id, "source": source, "now": now + timedelta(seconds=30)},
+        )
+    told = newly_silent(connection, ["shop", "till"], 3, run_id)
+    connection.execute("update state.runs set status = ? where run_id = ?", [status, run_id])
+    return told
+
+
+def test_a_source_that_fell_silent_is_told_once(connection: duckdb.DuckDBPyConnection) -> None:
+    silent = "shop: nothing new has come for 3 days"
+    assert [night(connection, one, "till", *(["shop"] if one < 2 else [])) for one in range(8)] == [
+        *([], [], [], []),
+        [silent],
+        *([], [], []),
+    ]
+    assert night(connection, 8, "till", "shop") == []
+    assert [night(connection, one, "till") for one in (9, 10, 11)] == [[], [], [silent]]
+
+
+def test_a_silence_that_a_failed_night_could_not_tell_is_told_by_the_next(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    night(connection, 0, "shop")
+    assert night(connection, 1, status="nothing new") == []
+    assert night(connection, 3, status="failed") == ["shop: nothing new has come for 3 days"]
+    assert night(connection, 4) == ["shop: nothing new has come for 4 days"]
+    assert night(connection, 5) == []
+
+
+def test_sources_that_are_not_to_be_loaded_are_not_silent(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    night(connection, 0, "other")
+    assert night(connection, 4) == []
+
+
+def test_a_source_whose_folder_is_gone_is_named(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    night(connection, 0, "shop", "till")
+    for source in ("shop", "till"):
+        (tmp_path / source).mkdir()
+    assert without_folder(connection, tmp_path) == []
+    (tmp_path / "till").rmdir()
+    (told,) = without_folder(connection, tmp_path)
+    assert told.startswith("till: its folder in the landing folder is gone")
