@@ -84,7 +84,7 @@ from flows.runs import (
     record_stages,
     why_it_failed,
 )
-from flows.settings import MiningSettings, RefreshSettings
+from flows.settings import MiningSettings, ProfileSettings, RefreshSettings
 from flows.silence import newly_silent, without_folder
 from flows.stages import Stage, stage
 from flows.upgrade import undo_interrupted_0_1
@@ -356,7 +356,12 @@ def _run_stages(
         currency = reporting_currency(connection, settings.reporting_currency)
         variables = settings.dbt_variables() | {"reporting_currency": currency}
         fingerprint = build_fingerprint(
-            connection, variables | {"mining": settings.mining.model_dump(mode="json")}
+            connection,
+            variables
+            | {
+                "mining": settings.mining.model_dump(mode="json"),
+                "profiles": settings.profiles.model_dump(mode="json"),
+            },
         )
         last = last_published(connection)
         is_as_built = last is not None and last[1] == fingerprint
@@ -376,7 +381,7 @@ def _run_stages(
         current.rows_out = _count(database, "core.fct_order_lines")
 
     with stage("mine", stages) as current:
-        mined = mine(database, settings.mining, run_id, settings.accept)
+        mined = mine(database, settings.mining, settings.profiles, run_id, settings.accept)
         current.rows_in, current.rows_out = mined.rows_in, mined.rows_out
 
     with open_database(database) as connection:
@@ -469,10 +474,16 @@ def build_core(project: DbtProject) -> int:
 
 @task(cache_policy=NO_CACHE)
 @hiding_values()
-def mine(database: Path, settings: MiningSettings, run_id: str, accept: bool = False) -> Mined:
+def mine(
+    database: Path,
+    settings: MiningSettings,
+    profiles: ProfileSettings,
+    run_id: str,
+    accept: bool = False,
+) -> Mined:
     """Mine the core into the tables of `mining`."""
     with open_database(database) as connection:
-        return mine_all(connection, settings, run_id, accept=accept)
+        return mine_all(connection, settings, profiles, run_id, accept=accept)
 
 
 @task(cache_policy=NO_CACHE)

@@ -57,6 +57,55 @@ class ClvSettings(_Section):
     )
 
 
+class ProfileSettings(_Section):
+    """Groups of customers by age, sex, income, household, region and segment; what they buy."""
+
+    age_bands: list[Annotated[int, Field(ge=1, le=119)]] = Field(
+        [18, 25, 35, 45, 55, 65], min_length=1, description="ages at which the age bands begin"
+    )
+    minimum_customers: int = Field(
+        10,
+        ge=1,
+        description="smaller groups are told of together, so that none shows what single people do",
+    )
+
+    minimum_support: Share = Field(
+        Decimal("0.01"),
+        gt=0,
+        description="of a rule on what a group buys: share of customers of the group with the item",
+    )
+    minimum_rule_customers: int = Field(
+        20, ge=1, description="such customers at least, however few there are"
+    )
+    minimum_confidence: Share = Field(
+        Decimal("0.1"), gt=0, description="share of the group that has the item"
+    )
+    minimum_lift: Decimal = Field(
+        Decimal("1.5"), ge=0, description="how many times as often as all of whom as much is known"
+    )
+    minimum_improvement: Share = Field(
+        Decimal("0.05"),
+        description="share of the group that each attribute must add to what the others have alone",
+    )
+    maximum_attributes: int = Field(3, ge=1, le=7, description="the most attributes of a group")
+    maximum_rules: int = Field(
+        200, ge=1, description="publish the best so many of those that held, by phi"
+    )
+
+    @field_validator("age_bands")
+    @classmethod
+    def _rises(cls, age_bands: list[int]) -> list[int]:
+        if age_bands != sorted(set(age_bands)):
+            raise ValueError("each age must be above the one before")
+        return age_bands
+
+    def of_rules(self) -> dict[str, Any]:
+        """What `mining.profile_rules.mine_profile_rules` takes, by its names."""
+        settings = self.model_dump(exclude={"age_bands", "minimum_customers"})
+        at_least = max(settings.pop("minimum_rule_customers"), self.minimum_customers)
+        return settings | {"minimum_customers": at_least}
+
+
 class MiningSettings(_Section):
     """Association rules over baskets. Thresholds are exact decimals, compared in integers."""
 
@@ -303,6 +352,7 @@ class RefreshSettings(_Section):
     customers: CustomerSettings = CustomerSettings()
     rfm: RfmSettings = RfmSettings()
     clv: ClvSettings = ClvSettings()
+    profiles: ProfileSettings = ProfileSettings()
     mining: MiningSettings = MiningSettings()
     publish: PublishSettings = PublishSettings()
     schedule: ScheduleSettings = ScheduleSettings()
@@ -323,6 +373,8 @@ class RefreshSettings(_Section):
             "clv_discount_rate": float(self.clv.discount_rate),
             "clv_maximum_years": self.clv.maximum_years,
             "clv_shrinkage_customers": self.clv.shrinkage_customers,
+            "profile_age_bands": list(self.profiles.age_bands),
+            "profile_minimum_customers": self.profiles.minimum_customers,
             "mining_item_levels": list(self.mining.item_levels),
             "mining_holdout_share": float(self.mining.holdout_share),
             "mining_discount_share": float(self.mining.discount_share),

@@ -7,6 +7,7 @@ each basket is, and is otherwise as random as can be: De Bie (2011), Maximum ent
 subjective interestingness. Of item i and basket r it has the chance x_i y_r / (1 + x_i y_r).
 """
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -53,6 +54,32 @@ def against_basket_sizes(
         consequents: the right side.
         joint: baskets with both.
     """
+    expected, p_values = np.full(len(joint), np.nan), np.ones(len(joint))
+    for rule, with_left, chance in _trials(baskets, antecedents, consequents):
+        trials = int(with_left.sum())
+        expected[rule] = with_left @ chance / trials
+        tail = _tail if trials <= _EXACT else _bound
+        p_values[rule] = tail(with_left, chance, int(joint[rule]))
+    return AgainstSizes(expected, p_values)
+
+
+def expected_by_sizes(
+    baskets: Baskets, antecedents: pa.ChunkedArray, consequents: pa.ChunkedArray
+) -> Floats:
+    """Give the `expected_confidence` of `against_basket_sizes` alone, in a fraction of its time."""
+    expected = np.full(len(antecedents), np.nan)
+    for rule, with_left, chance in _trials(baskets, antecedents, consequents):
+        expected[rule] = with_left @ chance / with_left.sum()
+    return expected
+
+
+def _trials(
+    baskets: Baskets, antecedents: pa.ChunkedArray, consequents: pa.ChunkedArray
+) -> Iterator[tuple[int, Counts, Floats]]:
+    """Yield each rule whose left side some baskets have, with these baskets by their size.
+
+    Beside them stands the chance that a basket of each size holds the right side.
+    """
     contents = baskets.contents
     kinds_of_size, size_of_row = np.unique(np.diff(contents.indptr), return_inverse=True)
     counts = np.bincount(contents.indices, minlength=contents.shape[1])
@@ -76,7 +103,6 @@ def against_basket_sizes(
             found[items] = np.bincount(size_of_row[rows], minlength=len(kinds_of_size))
         return found[items]
 
-    expected, p_values = np.full(len(joint), np.nan), np.ones(len(joint))
     pairs = zip(antecedents.to_pylist(), consequents.to_pylist(), strict=True)
     for rule, (left, right) in enumerate(pairs):
         with_left = sizes_with(tuple(left))
@@ -86,11 +112,7 @@ def against_basket_sizes(
         for item in right:
             place = place_of.get(item)
             chance = chance * (0 if place is None else chances[count_of_item[place]])
-        trials = int(with_left.sum())
-        expected[rule] = with_left @ chance / trials
-        tail = _tail if trials <= _EXACT else _bound
-        p_values[rule] = tail(with_left, chance, int(joint[rule]))
-    return AgainstSizes(expected, p_values)
+        yield rule, with_left, chance
 
 
 @njit(cache=True)

@@ -6,7 +6,7 @@ Discovering Significant Patterns.
 """
 
 from math import exp, lgamma
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
-from mining.basket_sizes import against_basket_sizes
+from mining.basket_sizes import AgainstSizes, against_basket_sizes
 from mining.baskets import Baskets
 from mining.intervals import wilson_interval
 from mining.itemsets import count_itemsets
@@ -38,6 +38,24 @@ HOLDOUT_FIELDS: Final = [
 
 MAXIMUM_Q_VALUE: Final = 0.05
 
+Counts = NDArray[np.int64]
+
+
+class LaterCounts(NamedTuple):
+    """What stands in the later baskets that each rule is tested on.
+
+    Attributes:
+        n: these baskets.
+        left: those of them with the left side.
+        right: those with the right side.
+        joint: those with both.
+    """
+
+    n: Counts
+    left: Counts
+    right: Counts
+    joint: Counts
+
 
 def prove_on_later_baskets(rules: pa.Table, later: Baskets | None) -> pa.Table:
     """Put beside each rule what later baskets say of it.
@@ -59,25 +77,48 @@ def prove_on_later_baskets(rules: pa.Table, later: Baskets | None) -> pa.Table:
         none has either side. Without later baskets all is null: the rules are untested.
     """
     if later is None or not later.basket_count:
-        untested = pa.nulls(len(rules))
-        for field in HOLDOUT_FIELDS:
-            rules = rules.append_column(field, untested.cast(field.type))
-        return rules
+        return untested(rules)
     left_items, right_items = rules["antecedents"], rules["consequents"]
-    left = count_itemsets(later, left_items)
-    right = count_itemsets(later, right_items)
-    joint = count_itemsets(later, _both(left_items, right_items))
-    n = later.basket_count
-    sizes = against_basket_sizes(later, left_items, right_items, joint)
-    p_value = np.maximum(fisher_p_values(n, left, right, joint), sizes.p_values)
+    counts = LaterCounts(
+        np.full(len(rules), later.basket_count, np.int64),
+        count_itemsets(later, left_items),
+        count_itemsets(later, right_items),
+        count_itemsets(later, _both(left_items, right_items)),
+    )
+    sizes = against_basket_sizes(later, left_items, right_items, counts.joint)
+    fisher = fisher_p_values(later.basket_count, counts.left, counts.right, counts.joint)
+    return proven(rules, counts, fisher, sizes)
+
+
+def untested(rules: pa.Table) -> pa.Table:
+    """Put nulls beside rules for which there are no later baskets."""
+    nothing = pa.nulls(len(rules))
+    for field in HOLDOUT_FIELDS:
+        rules = rules.append_column(field, nothing.cast(field.type))
+    return rules
+
+
+def proven(
+    rules: pa.Table, counts: LaterCounts, fisher: NDArray[np.float64], sizes: AgainstSizes
+) -> pa.Table:
+    """Put beside rules what was counted and tested of each, as `prove_on_later_baskets` says.
+
+    Args:
+        rules: all that were tested.
+        counts: of later baskets, for each rule.
+        fisher: p of each, were its sides independent.
+        sizes: each held against the sizes of baskets.
+    """
+    n, left, right, joint = counts
+    p_value = np.maximum(fisher, sizes.p_values)
     q_value = false_discovery_control(p_value) if len(p_value) else p_value
     low, high = wilson_interval(joint, left)
     columns = [
-        np.full(len(joint), n),
+        n,
         left,
         right,
         joint,
-        joint / n,
+        joint / np.maximum(n, 1),
         _known(joint / np.maximum(left, 1), left),
         _known(sizes.expected_confidence, left),
         _known(low, left),

@@ -8,13 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mining.cross_selling import CrossSellRules
+from mining.profile_rules import ProfileRules
 
 MINIMUM_NIGHTS: Final = 5  # fewer say nothing of what is usual
 MINIMUM_HELD: Final = 10  # of fewer rules, one more or less is no drop
 
 
-def cross_sell_report(rules: CrossSellRules) -> dict[str, float | None]:
-    """Measure the rules of a night.
+def cross_sell_report(rules: CrossSellRules | ProfileRules) -> dict[str, float | None]:
+    """Measure the rules of a night, cross-sell or profile rules.
 
     Returns:
         By name: passed (the thresholds), tested, held, share_held (of those tested; None where none

@@ -41,7 +41,7 @@ RULES_SCHEMA: Final = pa.schema(
 )
 
 _ROUNDING: Final = 1e-12  # of a difference of two quotients
-_DIGITS: Final = 12  # of phi that are compared: those after them are rounding
+RANKED_DIGITS: Final = 12  # of phi that are compared: those after them are rounding
 
 Rows = NDArray[np.int64]  # of the table of itemsets, one for each rule
 Counts = NDArray[np.int64]  # of baskets, one for each rule
@@ -148,10 +148,13 @@ def association_rules(
         rules = rules.take(gain >= float(improvement) - _ROUNDING)
     if is_concise:
         rules = _without_mirrored(rules, counts)
-    phi = _phi(
-        counts[rules.antecedents], counts[rules.consequents], counts[rules.joint], basket_count
-    )
-    order = np.lexsort((rules.consequents, rules.antecedents, -phi.round(_DIGITS)))[:maximum_rules]
+    closeness = phi(
+        counts[rules.antecedents],
+        counts[rules.consequents],
+        counts[rules.joint],
+        np.full(len(rules.joint), basket_count, np.int64),
+    ).round(RANKED_DIGITS)
+    order = np.lexsort((rules.consequents, rules.antecedents, -closeness))[:maximum_rules]
     return _with_metrics(rules.take(order), itemsets, basket_count)
 
 
@@ -239,24 +242,53 @@ def _without_mirrored(rules: _Rules, counts: Counts) -> _Rules:
 
 
 def _with_metrics(rules: _Rules, itemsets: pa.Table, basket_count: int) -> pa.Table:
-    """Put each rule's metrics beside it.
+    """Put each rule's metrics beside it."""
+    items = itemsets["items"].combine_chunks()
+    counts = itemsets["basket_count"].to_numpy()
+    return measured_rules(
+        items.take(pa.array(rules.antecedents)),
+        items.take(pa.array(rules.consequents)),
+        np.full(len(rules.joint), basket_count, np.int64),
+        counts[rules.antecedents],
+        counts[rules.consequents],
+        counts[rules.joint],
+        rules.best_confidence,
+    )
+
+
+def measured_rules(
+    antecedents: pa.Array,
+    consequents: pa.Array,
+    n: Counts,
+    left: Counts,
+    right: Counts,
+    joint: Counts,
+    best_confidence: NDArray[np.float64],
+) -> pa.Table:
+    """Lay out rules with every metric that their counts give, in the order given.
 
     Integers are multiplied before the one division, so that nothing cancels: conviction
     (1 - supp B) / (1 - conf) is n(A) (N - n(B)) / (N (n(A) - n(AB))).
+
+    Args:
+        antecedents: the left side of each rule, a list of items.
+        consequents: the right side.
+        n: N of each rule; below 3e9.
+        left: n(A), at least 1.
+        right: n(B), at least 1.
+        joint: n(AB), at least 1.
+        best_confidence: the greatest confidence of a rule with fewer items on the left.
+
+    Returns:
+        `RULES_SCHEMA`.
     """
-    items = itemsets["items"].combine_chunks()
-    counts = itemsets["basket_count"].to_numpy()
-    n = np.int64(basket_count)
-    left, right, joint = (
-        counts[rows] for rows in (rules.antecedents, rules.consequents, rules.joint)
-    )
     excess = n * joint - left * right
     is_certain = left == joint
     low, high = wilson_interval(joint, left)
     columns = {
-        "antecedents": items.take(pa.array(rules.antecedents)),
-        "consequents": items.take(pa.array(rules.consequents)),
-        "basket_count": np.full(len(joint), n),
+        "antecedents": antecedents,
+        "consequents": consequents,
+        "basket_count": n,
         "antecedent_count": left,
         "consequent_count": right,
         "joint_count": joint,
@@ -270,7 +302,7 @@ def _with_metrics(rules: _Rules, itemsets: pa.Table, basket_count: int) -> pa.Ta
         # mlxtend's share of baskets in which no item of the rule is unknown: none ever is
         "representativity": np.ones(len(joint)),
         "leverage": excess / (n * n),
-        "phi": _phi(left, right, joint, basket_count),
+        "phi": phi(left, right, joint, n),
         "conviction": pa.array(
             _ratio(left * (n - right), n * (left - joint)), mask=is_certain, type=pa.float64()
         ),
@@ -279,15 +311,17 @@ def _with_metrics(rules: _Rules, itemsets: pa.Table, basket_count: int) -> pa.Ta
         "jaccard": joint / (left + right - joint),
         "certainty": _ratio(excess, left * (n - right)),
         "kulczynski": (joint / left + joint / right) / 2,
-        "improvement": joint / left - rules.best_confidence,
+        "improvement": joint / left - best_confidence,
         "rank": np.arange(1, len(joint) + 1),
     }
     return pa.table([columns[name] for name in RULES_SCHEMA.names], schema=RULES_SCHEMA)
 
 
-def _phi(left: Counts, right: Counts, joint: Counts, basket_count: int) -> NDArray[np.float64]:
-    """Correlate the sides: leverage beside the greatest that such sides could have."""
-    n = np.int64(basket_count)
+def phi(left: Counts, right: Counts, joint: Counts, n: Counts) -> NDArray[np.float64]:
+    """Correlate the sides: leverage beside the greatest that such sides could have.
+
+    Rules are ranked by its first `RANKED_DIGITS` digits.
+    """
     deviation = np.sqrt((left * (n - left)).astype(float)) * np.sqrt(
         (right * (n - right)).astype(float)
     )

@@ -186,8 +186,8 @@ def _expected(kind: Any) -> str:
     if get_origin(plain) is Literal:
         return "one of " + ", ".join(get_args(plain))
     if get_origin(plain) is list:
-        is_choice = get_origin(members[0]) is Literal
-        return f"a list, each {_expected(members[0])}" if is_choice else "a list of names"
+        is_text = _parts(members[0])[0] is str
+        return "a list of names" if is_text else f"a list, each {_expected(members[0])}"
     if isinstance(plain, type) and issubclass(plain, BaseModel):
         return "a section with settings of its own"
     words: dict[Any, str] = {

@@ -113,6 +113,7 @@ _ENTITIES = (
             "family_name": TEXT,
             "sex": TEXT,
             "birth_date": "DATE",
+            "age_band": TEXT,
             "email": TEXT,
             "phone": TEXT,
             "address": TEXT,

@@ -4,24 +4,34 @@ import duckdb
 
 from flows.mine.buying_order import mine_order_of_items
 from flows.mine.model_output import Mined
+from flows.mine.profiles import mine_profiles
 from flows.mine.rules import mine_rules
-from flows.settings import MiningSettings
+from flows.settings import MiningSettings, ProfileSettings
 
 
 def mine_all(
-    connection: duckdb.DuckDBPyConnection, settings: MiningSettings, run_id: str, *, accept: bool
+    connection: duckdb.DuckDBPyConnection,
+    settings: MiningSettings,
+    profiles: ProfileSettings,
+    run_id: str,
+    *,
+    accept: bool,
 ) -> Mined:
     """Let each model mine.
 
     Args:
         connection: to a work file with the core built.
         settings: thresholds and what an item is.
+        profiles: thresholds of what groups of customers buy.
         run_id: whose reports are written into state.model_reports.
         accept: take what was found whatever earlier nights had.
     """
     parts = [
-        model(connection, settings, run_id, accept=accept)
-        for model in (mine_rules, mine_order_of_items)
+        mine_rules(connection, settings, run_id, accept=accept),
+        mine_order_of_items(connection, settings, run_id, accept=accept),
+        mine_profiles(
+            connection, profiles, run_id, withhold_below=settings.withhold_below, accept=accept
+        ),
     ]
     return Mined(
         sum(part.rows_in for part in parts),

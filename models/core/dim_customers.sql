@@ -50,6 +50,7 @@ final as (
 
         ---------- texts
         sex,
+        age_band,
         city,
         region,
         country,

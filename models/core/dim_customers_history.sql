@@ -17,6 +17,7 @@
     'phone': none,
     'address': none,
     'sex': none,
+    'age_band': none,
     'city': none,
     'region': none,
     'country': none,

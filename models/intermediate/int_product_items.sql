@@ -13,18 +13,7 @@ excluded_items as (
 
 excluded_products as (
 
-    select products.product_id
-    from products
-    inner join excluded_items
-        on
-            products.source = coalesce(excluded_items.source, products.source)
-            and excluded_items.item = case excluded_items.item_level
-                when 'product' then products.product_id
-                when 'product_type' then products.product_type
-                when 'category' then products.category
-                when 'department' then products.department
-                when 'brand' then products.brand
-            end
+    {{ excluded_products() }}
 
 ),
 

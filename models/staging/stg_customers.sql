@@ -19,6 +19,7 @@ final as (
         given_name,
         family_name,
         sex,
+        age_band,
         email,
         phone,
         address,

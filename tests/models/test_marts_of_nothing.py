@@ -48,9 +48,9 @@ def test_every_mart_is_there_and_empty(warehouse: Path, project: DbtProject) -> 
     assert rows.pop("products") == (1,)
     assert rows == dict.fromkeys(
         [
-            *("about", "bundles", "clv", "cohort_retention", "cross_sell_offers"),
-            *("cross_sell_rules", "customers", "model_report", "rejected_rows_by_reason", "rfm"),
-            *("runs", "sales_daily"),
+            *("about", "bundles", "buying_order", "clv", "cohort_retention", "cross_sell_offers"),
+            *("cross_sell_rules", "customer_profiles", "customers", "model_report"),
+            *("profile_rules", "rejected_rows_by_reason", "rfm", "runs", "sales_daily", "up_sell"),
         ],
         (0,),
     )

@@ -1,0 +1,107 @@
+"""From the core to mining.profile_rules: what groups of customers buy more than others."""
+
+from decimal import Decimal
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from flows.mine.model_output import Mined, ModelOutput, published, take_or_withhold
+from flows.settings import ProfileSettings
+from mining.model_report import cross_sell_report
+from mining.profile_rules import Profiles, mine_profile_rules
+
+_ATTRIBUTES: Final = (
+    *("age_band", "sex", "income_band", "household", "region", "segment"),
+    "favourite_category",
+)
+
+
+def mine_profiles(
+    connection: duckdb.DuckDBPyConnection,
+    settings: ProfileSettings,
+    run_id: str,
+    *,
+    withhold_below: Decimal,
+    accept: bool = False,
+) -> Mined:
+    """Mine the customers of the core, and prove the rules on what they bought later.
+
+    Args:
+        connection: to a work file with the core built.
+        settings: thresholds.
+        run_id: whose report is written into state.model_reports.
+        withhold_below: share of the usual below which new rules are withheld.
+        accept: take the rules whatever earlier nights had.
+    """
+    connection.execute(
+        f"""
+        create or replace temporary table profiled_customers as
+        select
+            is_holdout,
+            customer_id,
+            (row_number() over (partition by is_holdout order by customer_id) - 1)::bigint
+                as customer,
+            {", ".join(f"{name}::varchar as {name}" for name in _ATTRIBUTES)}
+        from intermediate.int_profiled_customers
+        """
+    )
+    earlier = _profiles(connection, is_holdout=False)
+    later = _profiles(connection, is_holdout=True)
+    mined = mine_profile_rules(
+        earlier,
+        later,
+        never_together=_table(connection, "from intermediate.int_items_of_one_category"),
+        **settings.of_rules(),
+    )
+    connection.execute("drop table profiled_customers")
+    warnings = take_or_withhold(
+        connection,
+        ModelOutput(
+            "profile_rules",
+            "profile rules",
+            "mining.profile_rules",
+            mined.table,
+            cross_sell_report(mined),
+            settings.model_dump(),
+        ),
+        run_id,
+        withhold_below=withhold_below,
+        accept=accept,
+    )
+    return Mined(
+        earlier.purchases.num_rows + later.purchases.num_rows,
+        published(connection, "mining.profile_rules"),
+        warnings,
+    )
+
+
+def _profiles(connection: duckdb.DuckDBPyConnection, *, is_holdout: bool) -> Profiles:
+    """Read the customers of a period and what they bought in it."""
+    return Profiles(
+        _table(
+            connection,
+            f"select {', '.join(_ATTRIBUTES)} from profiled_customers "
+            f"where is_holdout = {is_holdout} order by customer",
+        ),
+        _table(
+            connection,
+            f"""
+            select distinct profiled_customers.customer, basket_items.item
+            from intermediate.int_basket_items as basket_items
+            inner join intermediate.int_basket_periods as periods
+                on basket_items.order_id = periods.order_id
+            inner join core.fct_orders as orders
+                on basket_items.order_id = orders.order_id
+            inner join profiled_customers
+                on
+                    orders.customer_id = profiled_customers.customer_id
+                    and periods.is_holdout = profiled_customers.is_holdout
+            where periods.is_holdout = {is_holdout}
+            """,
+        ),
+    )
+
+
+def _table(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
+    return connection.execute(query).to_arrow_table()
