@@ -2,29 +2,9 @@
 
 import shutil
 
-import duckdb
 import pytest
 
-from flows.work_file import work_file
 from tests.published_rows import published_rows
-
-
-@pytest.fixture(scope="module")
-def refreshed(shop, refresh, tmp_path_factory):
-    """History and nights at once: late, repeated, corrected, split and cancelled orders."""
-    folder = tmp_path_factory.mktemp("refreshed") / "shop"
-    shutil.copytree(shop, folder)
-    for night in sorted((folder / "nights").iterdir()):
-        shutil.copytree(night, folder / "landing", dirs_exist_ok=True)
-    refresh(folder / "landing", folder / "warehouse")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def warehouse(refreshed):
-    with duckdb.connect(work_file(refreshed / "warehouse"), read_only=True) as connection:
-        connection.execute(f"set file_search_path = '{refreshed / 'truth'}'")
-        yield connection
 
 
 def test_every_order_is_right_to_the_cent(warehouse):
