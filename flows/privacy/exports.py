@@ -7,7 +7,10 @@ is removed only where it is known to be this person's export by how it begins.
 import json
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 
 class NoExportError(Exception):
@@ -17,6 +20,60 @@ class NoExportError(Exception):
 def export_head(customer_id: str) -> str:
     """The first lines of an export of this customer."""
     return f'{{\n  "customer_id": {json.dumps(customer_id, ensure_ascii=False)},\n'
+
+
+class ExportError(Exception):
+    """An export cannot be written; the message says why."""
+
+
+@contextmanager
+def new_export(path: Path, customer_id: str) -> Iterator[TextIO]:
+    """A new file that only this user may read, begun as an export of this customer.
+
+    To be opened before the export is recorded: `forget` removes what is on record, so the file must
+    be there by then. Where it cannot be finished it goes.
+
+    Args:
+        path: where nothing may be yet.
+        customer_id: whose export it is.
+
+    Raises:
+        ExportError: something is there, or it cannot be made or written, or was removed meanwhile.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise ExportError(
+            f"{path} is there already: name a new file, so that nobody's data is mixed up"
+        ) from None
+    except OSError as error:
+        raise ExportError(f"{path} cannot be written: {error.strerror}") from error
+    own = os.fstat(descriptor)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(export_head(customer_id))
+            stream.flush()
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+            if not _is_at(path, own):
+                raise ExportError(
+                    f"{path} was removed while it was written: {customer_id} is being forgotten"
+                )
+    except BaseException as error:
+        with suppress(OSError):
+            if _is_at(path, own):
+                path.unlink()
+        if isinstance(error, OSError):
+            raise ExportError(f"{path} cannot be written: {error.strerror}") from error
+        raise
+
+
+def _is_at(path: Path, state: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(state, path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def remove_export(path: Path, customer_id: str) -> bool:

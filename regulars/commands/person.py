@@ -1,7 +1,7 @@
 """`regulars person`: look a person up, give one their data, or see who looked."""
 
-import os
 import re
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,7 +52,7 @@ def person(
         raise typer.BadParameter("--record shows look-ups; it exports nobody")
     if customer is None and not record:
         raise typer.BadParameter("give the customer_id of a person, as shop:17, or --record")
-    from flows.privacy.exports import export_head
+    from flows.privacy.exports import ExportError, export_head, new_export
     from flows.privacy.look_ups import (
         LookUpNotRecordedError,
         damaged_lines,
@@ -60,6 +60,7 @@ def person(
         record_look_up,
     )
     from flows.privacy.person import NoRestrictedFileError, holdings, is_held, open_people
+    from flows.publish.versions import version_folder
     from regulars.reading import load_or_fail
 
     settings = load_or_fail(config, {"warehouse": warehouse})
@@ -74,10 +75,11 @@ def person(
     assert customer is not None  # noqa: S101 (said above)
     is_screen = export is not None and str(export) == "-"
     target = None if export is None else "-" if is_screen else str(export.absolute())
-    if target not in (None, "-") and os.path.lexists(str(target)):
-        fail(f"{export} is there already: name a new file, so that nobody's data is mixed up")
     try:
-        with open_people(settings.warehouse) as (connection, version):
+        with (
+            nullcontext() if export is None or is_screen else new_export(export, customer) as file,
+            open_people(settings.warehouse) as (connection, version),
+        ):
             record_look_up(
                 settings.warehouse,
                 customer,
@@ -86,22 +88,25 @@ def person(
                 version,
                 settings.restricted.group,
             )
+            # Whoever was forgotten before this was on record is in no version that is still there.
+            if not version_folder(settings.warehouse, version).is_dir():
+                fail(f"version {version} was removed just now: try again")
             if not is_held(connection, customer):
                 fail(
                     f"no customer '{customer}' in version {version}: expected a customer_id as the "
                     'tables have it; try: regulars sql "select customer_id from customers limit 5"'
                 )
             held = holdings(connection, customer)
-    except (NoRestrictedFileError, LookUpNotRecordedError) as error:
+            if file is not None:
+                file.write(_as_json(version, held) + "\n")
+    except (NoRestrictedFileError, LookUpNotRecordedError, ExportError) as error:
         fail(str(error))
     if export is None:
         _show_person(customer, held)
         return
-    text = export_head(customer) + _as_json(version, held)
     if is_screen:
-        typer.echo(text)
+        typer.echo(export_head(customer) + _as_json(version, held))
         return
-    _write_new_file(export, text + "\n")
     rows = sum(len(one.rows) for one in held)
     screen().print(
         f"Wrote {count(rows)} rows of {customer} to {shown(export)}.", markup=False, soft_wrap=True
@@ -196,15 +201,3 @@ def _as_json(version: str, held: "list[Holding]") -> str:
         f'  "version": {json_text(version)},\n'
         '  "tables": [\n' + ",\n".join(tables) + "\n  ]\n}"
     )
-
-
-def _write_new_file(path: Path, text: str) -> None:
-    """Write a file that only this user may read."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        fail(f"{path} cannot be written: {error.strerror}")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
