@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from flows.database_errors import without_values
 from flows.load.casting import number_marks
+from flows.load.contact_ids import contacts_as_ids
 from flows.load.contract import COMPUTED_COLUMNS, ENTITIES, MEMBER_ENTITIES
 from flows.load.databases import read_tables
 from flows.load.earlier_loads import EarlierLoads, Loaded
@@ -692,6 +693,8 @@ def _load_file(
     withheld = withhold_erased(connection, mapping, name, load_id)
     loaded -= withheld
     skipped += withheld
+    if told := contacts_as_ids(connection, name, load_id):
+        notes.append(told)
     if main.good + main.malformed == 0:
         notes.append(f"{main.name} holds no records, only a header")
     return Delivery(
