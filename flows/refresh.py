@@ -45,7 +45,7 @@ from flows.fingerprint import build_fingerprint
 from flows.gates import judge
 from flows.housekeeping import keep_house, only_a_trouble_once_published
 from flows.left_runs import this_run_is_alive
-from flows.load.file_hashes import all_hashes, take_over_hashes
+from flows.load.file_hashes import REST_SECONDS, all_hashes, take_over_hashes
 from flows.load.loader import (
     Delivery,
     LoadError,
@@ -462,7 +462,7 @@ def load(database: Path, landing: Path, mapping: SourceMapping, run_id: str) -> 
     """Load one source's new files into raw, in one transaction."""
     with open_database(database) as connection:
         loaded_at = moment_of_load(connection, datetime.now(UTC))
-        return load_source(connection, mapping, landing, run_id, loaded_at)
+        return load_source(connection, mapping, landing, run_id, loaded_at, REST_SECONDS)
 
 
 @task(cache_policy=NO_CACHE)

@@ -14,9 +14,10 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from flows.load.landing import FileState, content_sha256
+from flows.load.landing import FileState, TransientLandingError, content_sha256
 
-_SETTLED_NS: Final = 2 * 10**9
+REST_SECONDS: Final = 2.0  # for which a file must not have changed to be taken for finished
+_SETTLED_NS: Final = int(REST_SECONDS * 10**9)
 _UNSETTLED: Final = FileState(0, 0, 0, 0)  # no file has inode 0
 
 
@@ -86,6 +87,30 @@ class FileHashes:
                 "insert or replace into raw.file_hashes values (?, ?, ?, ?, ?, ?, ?)",
                 [self._source, name, *state, content],
             )
+
+
+def wait_until_at_rest(paths: Iterable[Path], seconds: float) -> None:
+    """Wait until no file was changed in the last seconds: once for all, and only if one was.
+
+    Many uploads write to a file's last name, in bursts; half a file may be a valid one.
+
+    Args:
+        paths: files.
+        seconds: how long they must have been at rest, and the longest wait.
+
+    Raises:
+        TransientLandingError: one changed meanwhile.
+        OSError: one is gone.
+    """
+    states = {path: FileState.of(path) for path in paths}
+    newest = max((max(one.modified_ns, one.changed_ns) for one in states.values()), default=0)
+    pause = min(seconds, seconds - (time.time_ns() - newest) / 10**9)
+    if pause <= 0:
+        return
+    time.sleep(pause)
+    for path, state in states.items():
+        if FileState.of(path) != state:
+            raise TransientLandingError(f"{path.name} is still being written; try again later")
 
 
 def all_hashes(connection: duckdb.DuckDBPyConnection) -> pa.Table:

@@ -25,7 +25,7 @@ from flows.load.databases import read_tables
 from flows.load.earlier_loads import EarlierLoads, Loaded
 from flows.load.entity_query import EntityQuery, compose
 from flows.load.equal_loads import are_equal, take_back
-from flows.load.file_hashes import FileHashes
+from flows.load.file_hashes import FileHashes, wait_until_at_rest
 from flows.load.landing import (
     LandingError,
     TransientLandingError,
@@ -102,6 +102,7 @@ def load_source(
     landing: Path,
     run_id: str,
     loaded_at: datetime,
+    rest_seconds: float = 0,
 ) -> list[Delivery]:
     """Load all new deliveries of one source, in one transaction.
 
@@ -114,6 +115,7 @@ def load_source(
         loaded_at: the moment of the load, with its zone. A file that a mended mapping reads anew
             keeps the moment when its content first came. Orders dated an hour or more after the
             moment when their file is read are rejected.
+        rest_seconds: files that changed so shortly ago are waited for, as long at most.
 
     Returns:
         One delivery for each file of each entity, in the order of the mapping and of the files'
@@ -125,6 +127,12 @@ def load_source(
             Nothing was loaded.
         TooManyRejectedRows: see there. Nothing was loaded.
     """
+    try:
+        if rest_seconds:
+            files = find_files(landing, mapping.source, patterns_of(mapping))
+            wait_until_at_rest(files, rest_seconds)
+    except (LandingError, OSError) as error:
+        raise _load_error(f"Mapping {mapping.file or mapping.source}", error) from error
     return run_load(connection, mapping, landing, run_id, loaded_at, hold_to_reject_limit)
 
 

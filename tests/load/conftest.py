@@ -79,11 +79,16 @@ def load(
     """Load files, given as name to content, under a mapping written in the test."""
 
     def run(
-        mapping: str = SHOP, loaded_at: datetime = LOADED_AT, **files: str | bytes
+        mapping: str = SHOP,
+        loaded_at: datetime = LOADED_AT,
+        rest_seconds: float = 0,
+        **files: str | bytes,
     ) -> list[Delivery]:
         for name, content in files.items():
             data = content if isinstance(content, bytes) else content.encode()
             (landing / "shop" / name.replace("__", ".")).write_bytes(data)
-        return load_source(connection, read_mapping(mapping), landing, "run", loaded_at)
+        return load_source(
+            connection, read_mapping(mapping), landing, "run", loaded_at, rest_seconds
+        )
 
     return run

@@ -96,6 +96,33 @@ def change_while_reading(monkeypatch: pytest.MonkeyPatch, change: Callable[[Path
     monkeypatch.setattr(loader, "read_file", change_and_read)
 
 
+@pytest.mark.parametrize("beginning", ["", HEADER + LINE[:-4]], ids=["empty", "half a record"])
+def test_a_file_that_is_still_being_written_is_waited_for_and_tried_again(
+    load: Load, landing: Path, monkeypatch: pytest.MonkeyPatch, beginning: str
+) -> None:
+    path = landing / "shop" / "lines.csv"
+    path.write_text(beginning)
+    waited: list[float] = []
+
+    def write_on(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 1:
+            path.write_text(HEADER + LINE)
+
+    monkeypatch.setattr(file_hashes.time, "sleep", write_on)
+    with pytest.raises(TransientLoadError, match=r"lines\.csv is still being written"):
+        load(rest_seconds=2)
+    (delivery,) = load(rest_seconds=2)
+    assert delivery.rows_loaded == 1
+    assert [0 < seconds <= 2 for seconds in waited] == [True, True]
+
+
+@pytest.mark.usefixtures("settled")
+def test_files_at_rest_are_not_waited_for(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(file_hashes.time, "sleep")
+    assert len(load(lines_1__csv=HEADER + LINE, lines_2__csv=HEADER, rest_seconds=2)) == 2
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
