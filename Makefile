@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SQLFLUFF := .venvs/sqlfluff
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-full test test-slow test-faults soak lint types format bench bench-nightly bench-generate bench-mining lock clean
+.PHONY: help setup demo demo-full test test-slow test-faults soak lint types format bench bench-nightly bench-generate bench-mining bench-recommendations lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,6 +70,9 @@ bench-generate: setup ## the generated shop: lines a second, and memory that doe
 
 bench-mining: setup ## the itemset miner beside mlxtend and PyFIM (PyFIM where it is installed)
 	$(BIN)/python -m benchmarks.mining.itemsets
+
+bench-recommendations: setup ## lists of customers beside popularity, item-kNN and ALS, on later purchases
+	$(BIN)/python -m benchmarks.mining.recommendations
 
 lock: setup ## resolve the lock files again (needs the package registry)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv

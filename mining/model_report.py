@@ -52,21 +52,21 @@ def dropped_metrics(
     earlier: Sequence[Mapping[str, float]],
     least_share: float,
 ) -> dict[str, float]:
-    """Tell which of held and share_held fell below a share of what is usual.
+    """Tell which metrics fell below a share of what is usual.
 
     Args:
-        tonight: both metrics; None (nothing was tested) is no drop.
-        earlier: both metrics of earlier nights in which rules were tested.
+        tonight: the metrics of this night; None (nothing could be measured) is no drop.
+        earlier: those that are watched, of earlier nights in which all could be measured.
         least_share: of the median of the earlier nights.
 
     Returns:
         The metrics that dropped, with the median; none before `MINIMUM_NIGHTS` earlier ones, and
-        none where fewer than `MINIMUM_HELD` rules usually hold.
+        none where rules are counted (`held`) of which usually fewer than `MINIMUM_HELD` hold.
     """
     if len(earlier) < MINIMUM_NIGHTS:
         return {}
-    usual = {name: median(night[name] for night in earlier) for name in ("held", "share_held")}
-    if usual["held"] < MINIMUM_HELD:
+    usual = {name: median(night[name] for night in earlier) for name in earlier[0]}
+    if usual.get("held", MINIMUM_HELD) < MINIMUM_HELD:
         return {}
     return {
         name: middle

@@ -5,6 +5,7 @@ import duckdb
 from flows.mine.buying_order import mine_order_of_items
 from flows.mine.model_output import Mined
 from flows.mine.profiles import mine_profiles
+from flows.mine.recommendations import recommend_products
 from flows.mine.rules import mine_rules
 from flows.settings import MiningSettings, ProfileSettings
 
@@ -31,6 +32,9 @@ def mine_all(
         mine_order_of_items(connection, settings, run_id, accept=accept),
         mine_profiles(
             connection, profiles, run_id, withhold_below=settings.withhold_below, accept=accept
+        ),
+        recommend_products(
+            connection, run_id, withhold_below=settings.withhold_below, accept=accept
         ),
     ]
     return Mined(

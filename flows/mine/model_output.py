@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import duckdb
@@ -20,10 +21,11 @@ class ModelOutput(NamedTuple):
     Attributes:
         model: its name in state.model_reports, as cross_sell_rules.
         title: what people call its rows, as "cross-sell rules".
-        table: where they go, as mining.rules; it has is_held and mined_as_of too.
+        table: where they go, as mining.rules; it has mined_as_of too.
         rows: its rows, by the table's names.
-        report: value of each metric, with held and share_held among them.
-        compared: the settings that decide how many rows hold: only nights of equal ones compare.
+        report: value of each metric.
+        compared: the settings that decide how good it can be: only nights of equal ones compare.
+        watched: the metrics that must not drop, each with how its value is told.
     """
 
     model: str
@@ -32,6 +34,9 @@ class ModelOutput(NamedTuple):
     rows: pa.Table
     report: Mapping[str, float | None]
     compared: Mapping[str, Any]
+    watched: Mapping[str, str] = MappingProxyType(
+        {"held": "{:,.0f} held on later purchases", "share_held": "{:.0%} of those tested held"}
+    )
 
 
 class Mined(NamedTuple):
@@ -74,7 +79,7 @@ def take_or_withhold(
     compared = _in_one_way(output.compared)
     dropped = dropped_metrics(
         output.report,
-        _earlier(connection, output.model, compared, as_of_date),
+        _earlier(connection, output, compared, as_of_date),
         float(withhold_below),
     )
     last_good = (
@@ -131,30 +136,31 @@ def _in_one_way(settings: Mapping[str, Any]) -> str:
 
 
 def _earlier(
-    connection: duckdb.DuckDBPyConnection, model: str, compared: str, as_of_date: date
+    connection: duckdb.DuckDBPyConnection, output: ModelOutput, compared: str, as_of_date: date
 ) -> list[dict[str, float]]:
-    """What held in earlier nights with the same settings: of each as-of date the last refresh."""
+    """The watched metrics of earlier nights with the same settings, the newest first.
+
+    Of each as-of date the last refresh counts, and only nights in which all could be measured.
+    """
     rows = connection.execute(
         """
         with nights as (
-            select
-                as_of_date,
-                arg_max(value, run_id) filter (metric = 'held') as held,
-                arg_max(value, run_id) filter (metric = 'share_held') as share_held
+            select as_of_date, metric, arg_max(value, run_id) as value
             from state.model_reports
-            where model = ? and settings = ? and as_of_date < ?
-            group by as_of_date
+            where model = ? and settings = ? and as_of_date < ? and list_contains(?, metric)
+            group by as_of_date, metric
         )
 
-        select held, share_held
+        select map_from_entries(list((metric, value)))
         from nights
-        where share_held is not null
+        group by as_of_date
+        having count(value) = ?
         order by as_of_date desc
         limit ?
         """,
-        [model, compared, as_of_date, _NIGHTS],
+        [output.model, compared, as_of_date, list(output.watched), len(output.watched), _NIGHTS],
     ).fetchall()
-    return [{"held": held, "share_held": share_held} for held, share_held in rows]
+    return [metrics for (metrics,) in rows]
 
 
 def _last_good(
@@ -162,24 +168,25 @@ def _last_good(
 ) -> date | None:
     """The date of the rows that the table has, where they may stay.
 
-    They must have been tested, mined with the same settings, and not from the future.
+    They must have been measured, made with the same settings, and not be from the future.
     """
     row = connection.execute(
         f"""
         with taken as (
             select
                 max_by(settings, run_id) as settings,
-                max_by(as_of_date, run_id) as as_of_date
+                max_by(as_of_date, run_id) as as_of_date,
+                max_by(value is not null, run_id) as is_measured
             from state.model_reports
-            where model = ? and metric = 'share_held' and not is_withheld
+            where model = ? and metric = ? and not is_withheld
         )
 
         select max(mined.mined_as_of)
         from {output.table} as mined
         inner join taken on mined.mined_as_of = taken.as_of_date
-        where taken.settings = ? and mined.mined_as_of < ? and mined.is_held is not null
+        where taken.settings = ? and mined.mined_as_of < ? and taken.is_measured
         """,
-        [output.model, compared, as_of_date],
+        [output.model, list(output.watched)[-1], compared, as_of_date],
     ).fetchone()
     return row[0] if row else None
 
@@ -189,12 +196,8 @@ def _worse_than_usual(
 ) -> tuple[str, ...]:
     if not dropped:
         return ()
-    words = {
-        "held": lambda value: f"{value:,.0f} held on later purchases",
-        "share_held": lambda value: f"{100 * value:.0f} % of those tested held",
-    }
-    found = " and ".join(words[name](output.report[name]) for name in dropped)
-    usual = " and ".join(words[name](value) for name, value in dropped.items())
+    found = " and ".join(output.watched[name].format(output.report[name]) for name in dropped)
+    usual = " and ".join(output.watched[name].format(value) for name, value in dropped.items())
     what = (
         f"they are withheld, and those as of {last_good} stay; `regulars refresh --full --accept` "
         "takes them"

@@ -1,0 +1,107 @@
+"""From who bought what to mining.recommendations: a list for each customer."""
+
+from decimal import Decimal
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from flows.mine.model_output import Mined, ModelOutput, one, take_or_withhold
+from mining.recommendations import recommend
+
+_DAY_0: Final = "date '1900-01-01'"  # no order is older
+
+
+def recommend_products(
+    connection: duckdb.DuckDBPyConnection,
+    run_id: str,
+    *,
+    withhold_below: Decimal,
+    accept: bool = False,
+) -> Mined:
+    """Make the lists of all identified customers, and judge such lists on the last four weeks.
+
+    Args:
+        connection: to a work file with the core built.
+        run_id: whose report is written into state.model_reports.
+        withhold_below: share of the usual quality below which new lists are withheld.
+        accept: take the lists whatever earlier nights had.
+    """
+    connection.execute(
+        """
+        create or replace temporary table list_customers as
+        select customer_id, (row_number() over (order by customer_id) - 1)::integer as customer
+        from (select distinct customer_id from intermediate.int_recommendable_lines);
+
+        create or replace temporary table list_products as
+        select
+            product_id,
+            is_sold,
+            (row_number() over (order by product_id) - 1)::integer as product
+        from intermediate.int_recommendable_products
+        """
+    )
+    lines = _numbered(connection, "intermediate.int_recommendable_lines", "order_date")
+    events = _numbered(connection, "intermediate.int_web_interests", "event_date")
+    cut = one(connection, f"select as_of_date - {_DAY_0} from intermediate.int_as_of_date")
+    is_sold = connection.execute(
+        "select is_sold from list_products order by product"
+    ).to_arrow_table()
+    made = recommend(
+        lines,
+        events,
+        is_sold["is_sold"].to_numpy(),
+        customer_count=one(connection, "select count(*) from list_customers"),
+        cut=cut or 0,
+    )
+    connection.register("recommended", made.table)
+    rows = connection.execute(
+        """
+        select
+            customers.customer_id,
+            recommended.* exclude (customer, product, because_product),
+            products.product_id,
+            because_products.product_id as because_product_id
+        from recommended
+        inner join list_customers as customers on recommended.customer = customers.customer
+        inner join list_products as products on recommended.product = products.product
+        left join list_products as because_products
+            on recommended.because_product = because_products.product
+        order by customers.customer_id, recommended.task, recommended.rank
+        """
+    ).to_arrow_table()
+    connection.unregister("recommended")
+    connection.execute("drop table list_customers; drop table list_products")
+    warnings = take_or_withhold(
+        connection,
+        ModelOutput(
+            "recommendations",
+            "recommendations",
+            "mining.recommendations",
+            rows,
+            made.report,
+            {},
+            watched={
+                "ndcg_new": "an nDCG@10 of {:.3f} for new products",
+                "ndcg_restock": "an nDCG@10 of {:.3f} for products to restock",
+            },
+        ),
+        run_id,
+        withhold_below=withhold_below,
+        accept=accept,
+    )
+    return Mined(
+        lines.num_rows, one(connection, "select count(*) from mining.recommendations"), warnings
+    )
+
+
+def _numbered(connection: duckdb.DuckDBPyConnection, table: str, day: str) -> pa.Table:
+    """Read customers and products as numbers and days since 1900."""
+    return connection.execute(
+        f"""
+        select customers.customer, products.product, rows.{day} - {_DAY_0} as day
+        from {table} as rows
+        inner join list_customers as customers on rows.customer_id = customers.customer_id
+        inner join list_products as products on rows.product_id = products.product_id
+        """
+    ).to_arrow_table()

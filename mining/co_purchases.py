@@ -1,0 +1,108 @@
+"""Which products are bought by the same customers: by cosine, the closest of each product."""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from mining.purchase_history import History, Integers, Starts
+
+NEIGHBOURS: Final = 100  # of each product
+MINIMUM_BUYERS: Final = 5  # of fewer, who else buys it is chance
+MAXIMUM_PRODUCTS: Final = 10_000  # those with the most buyers; the others are hardly ever listed
+MINIMUM_SHARED: Final = 2  # customers who bought both
+
+
+class Neighbours(NamedTuple):
+    """For each product those most alike, the closest first, equal ones by their number.
+
+    Attributes:
+        products: one row for each product; -1 where there are no more.
+        cosines: beside them, above 0 and at most 1; 0 where there are no more.
+    """
+
+    products: Integers
+    cosines: NDArray[np.float32]
+
+
+def neighbours(of: History, is_eligible: NDArray[np.bool_]) -> Neighbours:
+    """Find the products that the same customers buy.
+
+    The cosine of two products over customers, in which a customer with n products counts 1 / n:
+    Σ 1/n over those with both / √(Σ 1/n over those with one × Σ 1/n over those with the other).
+    Without that, who buys everything makes everything alike (Cooper, Lee, Radinsky, Siantos 2014,
+    Random walks in recommender systems).
+
+    Args:
+        of: who bought what.
+        is_eligible: products that have neighbours and may be one.
+    """
+    customer_count = len(of.starts) - 1
+    customers = np.repeat(np.arange(customer_count, dtype=np.int32), np.diff(of.starts))
+    kept = is_eligible[of.products]
+    customers, products = customers[kept], of.products[kept]
+    starts = np.searchsorted(customers, np.arange(customer_count + 1))
+    by_product = np.argsort(products, kind="stable")
+    buyers = customers[by_product]
+    buyer_starts = np.searchsorted(products[by_product], np.arange(of.product_count + 1))
+    weights = 1 / np.maximum(np.diff(starts), 1)
+    squares = np.bincount(products, weights[customers], of.product_count)
+    return Neighbours(*_closest(starts, products, buyer_starts, buyers, weights, np.sqrt(squares)))
+
+
+@njit(cache=True)
+def _closest(
+    starts: Starts,
+    products: Integers,
+    buyer_starts: Starts,
+    buyers: Integers,
+    weights: NDArray[np.float64],
+    lengths: NDArray[np.float64],
+) -> Any:
+    """Go from each product to its buyers and on to what they bought, and keep the closest."""
+    product_count = len(buyer_starts) - 1
+    found = np.full((product_count, NEIGHBOURS), -1, np.int32)
+    cosines = np.zeros((product_count, NEIGHBOURS), np.float32)
+    shared = np.zeros(product_count, np.int32)
+    sums = np.zeros(product_count, np.float64)
+    met = np.empty(product_count, np.int32)
+    for product in range(product_count):
+        met_count = 0
+        for place in range(buyer_starts[product], buyer_starts[product + 1]):
+            buyer = buyers[place]
+            weight = weights[buyer]
+            for other_place in range(starts[buyer], starts[buyer + 1]):
+                other = products[other_place]
+                if shared[other] == 0:
+                    met[met_count] = other
+                    met_count += 1
+                shared[other] += 1
+                sums[other] += weight
+        kept = 0
+        for place in range(met_count):
+            other = met[place]
+            count, total = shared[other], sums[other]
+            shared[other], sums[other] = 0, 0.0
+            if other == product or count < MINIMUM_SHARED:
+                continue
+            cosine = np.float32(total / (lengths[product] * lengths[other]))
+            last = kept - 1 if kept == NEIGHBOURS else kept
+            if kept == NEIGHBOURS and not _is_before(
+                cosine, other, cosines[product, last], found[product, last]
+            ):
+                continue
+            while last > 0 and _is_before(
+                cosine, other, cosines[product, last - 1], found[product, last - 1]
+            ):
+                cosines[product, last] = cosines[product, last - 1]
+                found[product, last] = found[product, last - 1]
+                last -= 1
+            cosines[product, last], found[product, last] = cosine, other
+            kept = min(kept + 1, NEIGHBOURS)
+    return found, cosines
+
+
+@njit(cache=True)
+def _is_before(cosine: Any, product: int, other_cosine: Any, other: int) -> Any:
+    return cosine > other_cosine or (cosine == other_cosine and product < other)

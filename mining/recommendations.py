@@ -1,0 +1,325 @@
+"""A list for each customer and task: products new to the customer, and products to restock.
+
+Both tasks rank by the probability that the customer buys within four weeks, from a few features
+whose weights are learned from the four weeks before the last four; how good such lists are is
+measured on the last four; then the same weights rank what is recommended now.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mining.co_purchases import MAXIMUM_PRODUCTS, MINIMUM_BUYERS, Neighbours, neighbours
+from mining.interest import Interest, interest
+from mining.new_products import (
+    Candidates,
+    candidates,
+    new_product_features,
+)
+from mining.purchase_history import (
+    HORIZON_DAYS,
+    Demand,
+    History,
+    Integers,
+    Numbers,
+    Purchases,
+    demand,
+    history,
+    purchases,
+)
+from mining.ranking_quality import LIST_LENGTH, list_quality
+from mining.ranking_weights import Weights, fitted_weights, probabilities
+from mining.recommendation_quality import TASKS, mean, popular_lists, sample, truth
+from mining.recommendation_reasons import new_product_reasons, restock_reasons
+from mining.restock import restock_features
+
+_BLOCK: Final = 4096  # customers scored at once
+_LEARNED_FROM: Final = 300_000  # rows at most: more do not change the weights
+_JUDGED: Final = 20_000  # customers at most: more do not change the means
+
+RECOMMENDATIONS_SCHEMA: Final = pa.schema(
+    [
+        ("customer", pa.int32()),
+        ("task", pa.string()),
+        ("rank", pa.int32()),
+        ("product", pa.int32()),
+        ("purchase_probability", pa.float64()),
+        ("reason_kind", pa.string()),
+        ("because_product", pa.int32()),
+        ("days_bought", pa.int32()),
+        ("days_since", pa.int32()),
+        ("days_between", pa.int32()),
+        ("month_buyers", pa.int32()),
+    ]
+)
+
+# Where nothing can be learned yet: weights that Complete Journey and Online Retail agree on. Their
+# scores rank, but are no probabilities of another shop.
+_NEW_DEFAULT: Final = Weights(0.0, np.array([0.2, 0.2, 0.2, 0.4, -0.4, 1.0, 0.0, 0.0]))
+_RESTOCK_DEFAULT: Final = Weights(
+    0.0,
+    np.array([0.6, 0.2, 0.5, -0.3, 0.06, 0.3, 0.0, -0.08, 0.3, 0.1, -0.2, 0.3, 0.0, 0.0, 1.0]),
+)
+
+
+class Ground(NamedTuple):
+    """What is known at a day.
+
+    Attributes:
+        history: who bought what.
+        demand: how much each product was asked for.
+        near: products that the same customers buy.
+        interest: what customers looked at.
+        is_sold: products that may be recommended.
+    """
+
+    history: History
+    demand: Demand
+    near: Neighbours
+    interest: Interest
+    is_sold: NDArray[np.bool_]
+
+
+class RecommendedProducts(NamedTuple):
+    """Lists and how good such lists were.
+
+    Attributes:
+        table: `RECOMMENDATIONS_SCHEMA`, by customer, task and rank.
+        report: nDCG@10 on the last four weeks by task, ours (`ndcg_new`) and of what is popular
+            (`ndcg_new_popularity`), and the customers that it was judged on; None where nobody
+            bought anything to judge by.
+    """
+
+    table: pa.Table
+    report: dict[str, float | None]
+
+
+class Lists(NamedTuple):
+    """The best products of some customers for one task.
+
+    Attributes:
+        products: one row for each customer, the best first; -1 where there are no more.
+        chances: beside them, the probability of a purchase within four weeks.
+    """
+
+    products: Integers
+    chances: Numbers
+
+
+def recommend(
+    lines: pa.Table,
+    events: pa.Table,
+    is_sold: NDArray[np.bool_],
+    *,
+    customer_count: int,
+    cut: int,
+) -> RecommendedProducts:
+    """Make the lists of all customers.
+
+    Weights are learned from what was bought in the four weeks that end four weeks before the cut,
+    judged on the last four, and rank the products now: what is shown is what was judged.
+
+    Args:
+        lines: `customer` and `product`, whole numbers from 0, and `day`: purchases before the cut;
+            a repeated row counts once.
+        events: likewise, one row for each view, favourite or cart.
+        is_sold: of each product, whether it may be recommended.
+        customer_count: customers in all.
+        cut: the day of the lists, in the days of the tables.
+    """
+    product_count = len(is_sold)
+    bought = purchases(lines, customer_count, product_count)
+
+    def at(day: int, may_be: NDArray[np.bool_]) -> Ground:
+        looked_at = interest(events, customer_count, product_count, day)
+        return ground(bought, day, looked_at, may_be)
+
+    # what is gone now was still there then
+    everything = np.ones(product_count, np.bool_)
+    past = at(cut - 2 * HORIZON_DAYS, everything)
+    learned = {"new": learn_new(past), "restock": learn_restock(past)}
+    weights = {
+        "new": learned["new"] or _NEW_DEFAULT,
+        "restock": learned["restock"] or _RESTOCK_DEFAULT,
+    }
+    report = judge(at(cut - HORIZON_DAYS, everything), weights)
+    return RecommendedProducts(
+        _table(at(cut, is_sold), weights, {task: one is not None for task, one in learned.items()}),
+        report,
+    )
+
+
+def judge(of: Ground, weights: dict[str, Weights]) -> dict[str, float | None]:
+    """Hold lists of a past day against what was bought in the four weeks after it."""
+    report: dict[str, float | None] = {}
+    for task in TASKS:
+        later = sample(truth(of.history, of.demand, task), _JUDGED)
+        ours = lists_of_task(of, task, weights[task], later.customers).products
+        popular = popular_lists(of.history, of.demand.month_buyers, later.customers, task)
+        for name, lists in (("", ours), ("_popularity", popular)):
+            quality = list_quality(lists, later.starts, later.products)
+            report[f"ndcg_{task}{name}"] = mean(quality.ndcg)
+        report[f"customers_{task}"] = len(later.customers)
+    return report
+
+
+def lists_of_task(of: Ground, task: str, weights: Weights, customers: Integers) -> Lists:
+    """Rank the products of a task for some customers."""
+    make = restock_lists if task == "restock" else new_product_lists
+    return make(of, weights, customers)
+
+
+def ground(bought: Purchases, cut: int, interest: Interest, is_sold: NDArray[np.bool_]) -> Ground:
+    """Look at all purchases before a day."""
+    of = history(bought, cut)
+    needs = demand(of)
+    eligible = np.lexsort((np.arange(len(needs.buyers)), -needs.buyers))[:MAXIMUM_PRODUCTS]
+    is_eligible = np.zeros(len(needs.buyers), np.bool_)
+    is_eligible[eligible] = needs.buyers[eligible] >= MINIMUM_BUYERS
+    near = neighbours(of, is_eligible)
+    return Ground(of, needs, near, interest, is_sold)
+
+
+def learn_restock(of: Ground) -> Weights | None:
+    """Learn from what was bought again within four weeks of a past day; None where nothing was."""
+    pairs = np.flatnonzero(of.is_sold[of.history.products])
+    pairs = pairs[:: max(1, -(-len(pairs) // _LEARNED_FROM))]
+    if not len(pairs):
+        return None
+    return fitted_weights(
+        restock_features(of.history, of.demand, _pair_interest(of), pairs),
+        of.history.is_bought_again[pairs],
+    )
+
+
+def learn_new(of: Ground) -> Weights | None:
+    """Learn from which candidates were bought within four weeks of a past day."""
+    with_history = np.flatnonzero(np.diff(of.history.starts) > 0)
+    wanted = _LEARNED_FROM // 100
+    customers = with_history[:: max(1, -(-len(with_history) // wanted))].astype(np.int32)
+    if not len(customers):
+        return None
+    found = _candidates(of, customers)
+    features = new_product_features(of.history, of.demand, found, customers)
+    is_one = found.products.ravel() >= 0
+    outcomes = np.zeros(found.products.shape, np.bool_)
+    starts = of.history.new_starts
+    for row, customer in enumerate(customers):
+        later = of.history.new_products[starts[customer] : starts[customer + 1]]
+        outcomes[row] = np.isin(found.products[row], later)
+    return fitted_weights(features[is_one], outcomes.ravel()[is_one])
+
+
+def restock_lists(of: Ground, weights: Weights, customers: Integers) -> Lists:
+    """Rank what each customer bought before."""
+    starts = of.history.starts
+    interest = _pair_interest(of)
+    lists = _empty(len(customers))
+    for begin in range(0, len(customers), _BLOCK):
+        rows = np.arange(begin, min(begin + _BLOCK, len(customers)))
+        chosen = customers[rows]
+        sizes = starts[chosen + 1] - starts[chosen]
+        row_of = np.repeat(rows, sizes)
+        pairs = np.arange(len(row_of)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        pairs += np.repeat(starts[chosen], sizes)
+        kept = of.is_sold[of.history.products[pairs]]
+        pairs, row_of = pairs[kept], row_of[kept]
+        if not len(pairs):
+            continue
+        scores = _scores(restock_features(of.history, of.demand, interest, pairs), weights)
+        _fill(lists, row_of, of.history.products[pairs], scores)
+    return lists
+
+
+def new_product_lists(of: Ground, weights: Weights, customers: Integers) -> Lists:
+    """Rank what each customer has not bought."""
+    lists = _empty(len(customers))
+    for begin in range(0, len(customers), _BLOCK):
+        rows = np.arange(begin, min(begin + _BLOCK, len(customers)))
+        found = _candidates(of, customers[rows])
+        scores = _scores(
+            new_product_features(of.history, of.demand, found, customers[rows]), weights
+        )
+        is_one = found.products.ravel() >= 0
+        row_of = np.repeat(rows, found.products.shape[1])[is_one]
+        _fill(lists, row_of, found.products.ravel()[is_one], scores[is_one])
+    return lists
+
+
+def _candidates(of: Ground, customers: Integers) -> Candidates:
+    return candidates(of.history, of.demand, of.near, of.interest, of.is_sold, customers)
+
+
+def _pair_interest(of: Ground) -> Numbers:
+    """Strength of views and favourites for every pair of the history."""
+    strengths = np.zeros(len(of.history.products))
+    if not len(of.interest.products):
+        return strengths
+    count = of.history.product_count
+    pairs = np.repeat(np.arange(len(of.history.starts) - 1), np.diff(of.history.starts))
+    keys = pairs.astype(np.int64) * count + of.history.products
+    viewers = np.repeat(np.arange(len(of.interest.starts) - 1), np.diff(of.interest.starts))
+    viewed = viewers.astype(np.int64) * count + of.interest.products
+    places = np.minimum(np.searchsorted(keys, viewed), max(len(keys) - 1, 0))
+    is_pair = keys[places] == viewed
+    strengths[places[is_pair]] = of.interest.strengths[is_pair]
+    return strengths
+
+
+def _scores(features: Numbers, weights: Weights) -> Numbers:
+    return features @ weights.slopes + weights.intercept
+
+
+def _empty(count: int) -> Lists:
+    shape = (count, LIST_LENGTH)
+    return Lists(np.full(shape, -1, np.int32), np.zeros(shape))
+
+
+def _fill(lists: Lists, rows: Integers, products: Integers, scores: Numbers) -> None:
+    """Put the best products of each row into its list, equal ones by their number."""
+    order = np.lexsort((products, -scores.round(9), rows))
+    rows, products, scores = rows[order], products[order], scores[order]
+    is_first = np.ones(len(rows), np.bool_)
+    is_first[1:] = rows[1:] != rows[:-1]
+    begins = np.flatnonzero(is_first)
+    ranks = np.arange(len(rows)) - np.repeat(begins, np.diff(np.append(begins, len(rows))))
+    chosen = ranks < LIST_LENGTH
+    lists.products[rows[chosen], ranks[chosen]] = products[chosen]
+    lists.chances[rows[chosen], ranks[chosen]] = probabilities(scores[chosen])
+
+
+def _table(of: Ground, weights: dict[str, Weights], is_learned: dict[str, bool]) -> pa.Table:
+    """Make the lists, a block of customers at a time, with what explains them."""
+    parts = [RECOMMENDATIONS_SCHEMA.empty_table()]
+    customer_count = len(of.history.starts) - 1
+    for begin in range(0, customer_count, _BLOCK):
+        customers = np.arange(begin, min(begin + _BLOCK, customer_count), dtype=np.int32)
+        for task in TASKS:
+            lists = lists_of_task(of, task, weights[task], customers)
+            rows, places = np.nonzero(lists.products >= 0)
+            products = lists.products[rows, places]
+            reasons = (
+                restock_reasons(of.history, customers[rows], products)
+                if task == "restock"
+                else new_product_reasons(
+                    of.history, of.near, of.interest, customers, lists.products
+                )
+            )
+            unknown = np.full(len(rows), not is_learned[task])
+            columns = {
+                "customer": pa.array(customers[rows]),
+                "task": pa.array(np.full(len(rows), task)),
+                "rank": pa.array(places + 1),
+                "product": pa.array(products),
+                "purchase_probability": pa.array(lists.chances[rows, places], mask=unknown),
+                "month_buyers": pa.array(of.demand.month_buyers[products]),
+                **reasons,
+            }
+            parts.append(
+                pa.table({name: columns[name] for name in RECOMMENDATIONS_SCHEMA.names}).cast(
+                    RECOMMENDATIONS_SCHEMA
+                )
+            )
+    return pa.concat_tables(parts)

@@ -1,0 +1,42 @@
+-- What lists are made of. Lines, not pairs: to make ten million distinct here takes longer than all
+-- that is mined of them.
+with order_lines as (
+
+    select * from {{ ref('int_counted_order_lines') }}
+    where
+        line_kind = 'merchandise'
+        and not is_return
+        and quantity > 0
+        and {{ is_person() }}
+
+),
+
+orders as (
+
+    select * from {{ ref('int_counted_orders') }}
+    where is_purchase
+
+),
+
+products as (
+
+    select * from {{ ref('int_recommendable_products') }}
+
+),
+
+final as (
+
+    select
+        order_lines.order_id,
+        order_lines.line_number,
+        order_lines.customer_id,
+        order_lines.product_id,
+        order_lines.order_date
+    from order_lines
+    inner join products
+        on order_lines.product_id = products.product_id
+    where order_lines.order_id in (select order_id from orders)
+
+)
+
+select * from final
