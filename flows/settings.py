@@ -164,7 +164,7 @@ class MiningSettings(_Section):
     )
     withhold_below: Share = Field(
         Decimal("0.5"),
-        description="what a model found is withheld and the last good stays, when the number or the "
+        description="what a model found is withheld and the last good stays, when the number or "
         "share that held, or the quality of lists, falls below this share of its median over 14 "
         "nights; 0: never",
     )

@@ -1,0 +1,119 @@
+"""The lists of the mine stage over tables as the core leaves them: keys, report, nothing twice."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import duckdb
+import pytest
+import yaml
+
+from flows.load.raw_tables import create_raw_tables
+from flows.mine.recommendations import recommend_products
+from flows.project import project_folder
+
+AS_OF = date(2026, 6, 1)
+
+
+@pytest.fixture
+def connection():
+    with duckdb.connect() as connection:
+        create_raw_tables(connection)
+        connection.execute("create schema intermediate; create schema mining")
+        connection.execute(
+            """
+            create table intermediate.int_recommendable_lines
+                (customer_id varchar, product_id varchar, order_date date);
+            create table intermediate.int_recommendable_products
+                (product_id varchar, is_sold boolean);
+            create table intermediate.int_web_interests
+                (customer_id varchar, product_id varchar, kind varchar, event_date date);
+            create table intermediate.int_as_of_date (as_of_date date);
+            """
+        )
+        sources = yaml.safe_load(
+            (project_folder() / "models/staging/_sources.yml").read_text("utf-8")
+        )
+        (mining,) = (one for one in sources["sources"] if one["name"] == "mining")
+        (table,) = (one for one in mining["tables"] if one["name"] == "recommendations")
+        columns = ", ".join(f"{one['name']} {one['data_type']}" for one in table["columns"])
+        connection.execute(f"create table mining.recommendations ({columns})")
+        yield connection
+
+
+def fill(connection):
+    """Twenty customers of two tastes, each lacking one product of theirs, until yesterday."""
+    connection.execute("insert into intermediate.int_as_of_date values (?)", [AS_OF])
+    connection.executemany(
+        "insert into intermediate.int_recommendable_products values (?, ?)",
+        [(f"shop:{number}", number != 9) for number in range(10)],
+    )
+    connection.executemany(
+        "insert into intermediate.int_recommendable_lines values (?, ?, ?)",
+        [
+            (f"shop:{customer}", f"shop:{customer % 2 * 5 + place}", AS_OF - timedelta(days=back))
+            for customer in range(20)
+            for place in range(5)
+            if customer // 2 % 5 != place
+            for back in (1 + place, 40, 70, 90 + customer)
+        ],
+    )
+    connection.execute(
+        "insert into intermediate.int_web_interests values ('shop:0', 'shop:8', 'view', ?)",
+        [AS_OF - timedelta(days=2)],
+    )
+
+
+def test_lists_have_the_keys_of_the_core_and_a_report(connection):
+    fill(connection)
+    made = recommend_products(connection, "run 1", withhold_below=Decimal("0.5"))
+    rows = connection.execute(
+        """
+        select rank, product_id, reason_kind, because_product_id, mined_as_of
+        from mining.recommendations
+        where customer_id = 'shop:2' and task = 'new'
+        order by rank
+        """
+    ).fetchall()
+    assert rows[0][:3] == (1, "shop:1", "bought_together")
+    assert rows[0][3] in ("shop:0", "shop:2", "shop:3", "shop:4")
+    assert rows[0][4] == AS_OF
+    restock = connection.execute(
+        """
+        select product_id, days_bought, days_since, days_between
+        from mining.recommendations
+        where customer_id = 'shop:2' and task = 'restock'
+        order by product_id
+        """
+    ).fetchall()
+    assert restock == [
+        (f"shop:{place}", 4, 1 + place, round((92 - 1 - place) / 3)) for place in (0, 2, 3, 4)
+    ]
+    kinds = connection.execute(
+        "select product_id from mining.recommendations where reason_kind = 'looked_at'"
+    ).fetchall()
+    assert kinds == [("shop:8",)]
+    everything = connection.execute("select count(*) from mining.recommendations").fetchone()
+    assert everything == (made.rows_out,)
+    gone = "select count(*) from mining.recommendations where product_id = 'shop:9'"
+    assert connection.execute(gone).fetchone() == (0,)
+    report = connection.execute(
+        "select metric from state.model_reports where model = 'recommendations' order by metric"
+    ).fetchall()
+    assert [metric for (metric,) in report] == [
+        *("customers_new", "customers_restock", "ndcg_new", "ndcg_new_popularity"),
+        *("ndcg_restock", "ndcg_restock_popularity"),
+    ]
+
+
+def test_a_second_run_takes_the_place_of_the_first(connection):
+    fill(connection)
+    recommend_products(connection, "run 1", withhold_below=Decimal("0.5"))
+    before = connection.execute("from mining.recommendations order by all").fetchall()
+    recommend_products(connection, "run 1", withhold_below=Decimal("0.5"))
+    assert connection.execute("from mining.recommendations order by all").fetchall() == before
+    assert connection.execute("select count(*) from state.model_reports").fetchone() == (6,)
+
+
+def test_a_warehouse_of_nothing_has_no_lists(connection):
+    connection.execute("insert into intermediate.int_as_of_date values (null)")
+    assert recommend_products(connection, "run 1", withhold_below=Decimal("0.5")) == (0, 0, ())
