@@ -35,7 +35,7 @@ class ModelOutput(NamedTuple):
     report: Mapping[str, float | None]
     compared: Mapping[str, Any]
     watched: Mapping[str, str] = MappingProxyType(
-        {"held": "{:,.0f} held on later purchases", "share_held": "{:.0%} of those tested held"}
+        {"held": "{:,.0f} held on later purchases", "share_held": "{:.1%} of those tested held"}
     )
 
 
@@ -196,8 +196,10 @@ def _worse_than_usual(
 ) -> tuple[str, ...]:
     if not dropped:
         return ()
-    found = " and ".join(output.watched[name].format(output.report[name]) for name in dropped)
-    usual = " and ".join(output.watched[name].format(value) for name, value in dropped.items())
+
+    def told(values: Mapping[str, float | None]) -> str:
+        return " and ".join(output.watched[name].format(values[name]) for name in dropped)
+
     what = (
         f"they are withheld, and those as of {last_good} stay; `regulars refresh --full --accept` "
         "takes them"
@@ -205,6 +207,7 @@ def _worse_than_usual(
         else "they were published all the same"
     )
     return (
-        f"the {output.title} are far worse than usual: {found}, where usually {usual}; {what} "
+        f"the {output.title} are far worse than usual: {told(output.report)}, "
+        f"where usually {told(dropped)}; {what} "
         "(marts.model_report, withhold_below under [mining])",
     )

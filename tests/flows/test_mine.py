@@ -138,8 +138,8 @@ def test_a_night_gone_wrong_keeps_the_last_good_rules_with_their_date(connection
     mined = night(connection, 5, later=UNRELATED)
     assert mined.rows_out == PAIRS
     assert mined.warnings == (
-        "the cross-sell rules are far worse than usual: 0 held on later purchases and 0 % of "
-        "those tested held, where usually 20 held on later purchases and 100 % of those tested "
+        "the cross-sell rules are far worse than usual: 0 held on later purchases and 0.0% of "
+        "those tested held, where usually 20 held on later purchases and 100.0% of those tested "
         f"held; they are withheld, and those as of {as_of(4)} stay; `regulars refresh --full "
         "--accept` takes them (marts.model_report, withhold_below under [mining])",
     )
