@@ -28,9 +28,10 @@ _KEPT: Final[dict[str, tuple[str, ...]]] = {
     "interactions": ("cause",),
 }
 _ORDER_ID_COLUMNS: Final = ("order_id", "returned_order_id")
+_OWN_IDS: Final = {"costs": "cost_id", "interactions": "interaction_id"}  # no other entity's
 # Whatever a mapping makes of it: in upper case, or joined to something.
 _STAND_IN: Final = re.compile(f"{ERASED}-[0-9a-f]{{12}}", re.IGNORECASE)
-_HIDDEN_ORDER_ID: Final = re.compile(f"{ERASED}-[0-9a-f]{{16}}")
+_HIDDEN: Final = re.compile(f"{ERASED}-[0-9a-f]{{16}}")
 _BATCH: Final = 10_000
 _Values = dict[str, Any]
 
@@ -62,12 +63,12 @@ def columns_of_persons(entity: str) -> tuple[str, ...]:
     return names if "customer_id" in ENTITIES[entity].columns else ()
 
 
-def makes_order_ids_of_customers(entity: EntityMapping) -> bool:
-    """Whether an entity's order ids hold the customer's id, for lack of ids of their own."""
+def is_made_of_customers(entity: EntityMapping, name: str) -> bool:
+    """Whether an entity's ids, as `order_id`, hold the customer's id, for lack of their own."""
     if isinstance(entity.columns, str):
         return False
-    order, customer = (entity.columns.get(name) for name in ("order_id", "customer_id"))
-    return bool(order and customer and set(order.origins) & set(customer.origins))
+    made, customer = (entity.columns.get(one) for one in (name, "customer_id"))
+    return bool(made and customer and set(made.origins) & set(customer.origins))
 
 
 def needs_stand_ins(name: str, entity: EntityMapping) -> bool:
@@ -79,7 +80,9 @@ def needs_stand_ins(name: str, entity: EntityMapping) -> bool:
         return name == "coupon_redemptions"
     customer = entity.columns.get("customer_id")
     return customer is not None and bool(
-        name == "coupon_redemptions" or customer.concat or makes_order_ids_of_customers(entity)
+        name == "coupon_redemptions"
+        or customer.concat
+        or any(is_made_of_customers(entity, one) for one in ("order_id", *_OWN_IDS.values()))
     )
 
 
@@ -109,38 +112,40 @@ def stand_in(key: bytes, source: str, customer_id: str) -> str:
     return f"{ERASED}-{_hash(key, f'stand-in {source}:{customer_id}')[:12]}"
 
 
-def hidden_order_id(
-    key: bytes, source: str, entity: EntityMapping, order_id: str, customer_id: str
+def hidden_id(
+    key: bytes, source: str, entity: EntityMapping, name: str, made: str, customer_id: str
 ) -> str:
-    """Return what stands for an order id that holds its customer's id, the same one for ever.
+    """Return what stands for an id that holds its customer's id, the same one for ever.
 
-    It is the same for the order as the source tells it and as a rewritten file does: what is hashed
+    It is the same for the row as the source tells it and as a rewritten file does: what is hashed
     has the stand-in in the customer's place. Which place that is the mapping tells; where the
     customer is neither first nor last, it is the first that reads like the id.
 
     Args:
         key: see `erasure_key`.
         source: the source.
-        entity: whose order ids are made of customers (`makes_order_ids_of_customers`).
-        order_id: as the mapping makes it.
+        entity: whose ids are made of customers.
+        name: which of its ids, as `order_id`.
+        made: the id, as the mapping makes it.
         customer_id: of its customer, or what was read instead from a rewritten file.
     """
     if isinstance(entity.columns, str):
         raise TypeError("a mapping by name makes no ids of others")
-    order, customer = entity.columns["order_id"], entity.columns["customer_id"]
-    places = [place for place, name in enumerate(order.concat) if name in customer.origins]
+    column, customer = entity.columns[name], entity.columns["customer_id"]
+    places = [place for place, one in enumerate(column.concat) if one in customer.origins]
     before = after = ""
-    separator = re.escape(order.separator)
+    separator = re.escape(column.separator)
     if places and places[0] > 0:
         before = f"(?:.*?{separator}){{{places[0]}}}"
-    if places and (order.numbered or places[-1] < len(order.concat) - 1):
+    if places and (column.numbered or places[-1] < len(column.concat) - 1):
         after = f"{separator}.*"
     # As the file has it, before the mapping's `case` and `whole_number`.
     own = rf"{re.escape(customer_id)}(?:\.0+)?"
-    found = re.fullmatch(f"({before}){own}({after})", order_id, re.IGNORECASE | re.DOTALL)
+    found = re.fullmatch(f"({before}){own}({after})", made, re.IGNORECASE | re.DOTALL)
     if found is not None:
-        order_id = f"{found[1]}{stand_in(key, source, customer_id)}{found[2]}"
-    return f"{ERASED}-{_hash(key, f'order {source}:{order_id}')[:16]}"
+        made = f"{found[1]}{stand_in(key, source, customer_id)}{found[2]}"
+    what = name.removesuffix("_id")
+    return f"{ERASED}-{_hash(key, f'{what} {source}:{made}')[:16]}"
 
 
 def withhold_erased(
@@ -220,6 +225,10 @@ def erase_rows(
         )
     if entity not in _KEPT:
         return Erased(deleted=_delete(connection, entity, of_them, values))
+    stated = mapping.entities.get(entity)
+    own_id = _OWN_IDS.get(entity)
+    if stated is not None and own_id is not None and is_made_of_customers(stated, own_id):
+        _hide_own_ids(connection, mapping.source, entity, stated, own_id, of_them, values)
     deleted = 0
     if entity == "interactions":  # only a compensation is money
         # All deliveries of one that holds money in any: the last one says what it came to.
@@ -229,8 +238,7 @@ def erase_rows(
         )
         gone = f"{of_them} and interaction_id not in ({paid})"
         deleted = _delete(connection, entity, gone, values)
-    stated = mapping.entities.get(entity)
-    if stated is not None and makes_order_ids_of_customers(stated):
+    if stated is not None and is_made_of_customers(stated, "order_id"):
         _hide_order_ids(connection, mapping.source, entity, stated, of_them, values)
     if entity == "coupon_redemptions":
         _part_redemptions(connection, of_them, values)
@@ -341,6 +349,33 @@ def _delete(
     return _count(connection, f"delete from raw.{entity} where {condition}", values)
 
 
+def _hide_own_ids(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    entity: str,
+    stated: EntityMapping,
+    name: str,
+    of_them: str,
+    values: _Values,
+) -> None:
+    """Replace ids that hold a customer's id and that only this entity knows."""
+    key = erasure_key(connection)
+    shown = connection.execute(
+        f"select distinct {name}, customer_id from raw.{entity} where {of_them}", values
+    ).fetchall()
+    connection.execute(
+        f"update raw.{entity} set {name} = ids.hidden from (select unnest($shown) as shown, "
+        "unnest($members) as member, unnest($hidden) as hidden) as ids "
+        f"where {of_them} and {name} = ids.shown and customer_id = ids.member",
+        {
+            **values,
+            "shown": [made for made, _ in shown],
+            "members": [customer_id for _, customer_id in shown],
+            "hidden": [hidden_id(key, source, stated, name, *one) for one in shown],
+        },
+    )
+
+
 def _hide_order_ids(
     connection: duckdb.DuckDBPyConnection,
     source: str,
@@ -364,9 +399,9 @@ def _hide_order_ids(
         for name in names
     )
     hidden = [
-        (order_id, hidden_order_id(key, source, stated, order_id, customer_id))
+        (order_id, hidden_id(key, source, stated, "order_id", order_id, customer_id))
         for order_id, customer_id in connection.execute(listed, values).fetchall()
-        if _HIDDEN_ORDER_ID.fullmatch(order_id) is None
+        if _HIDDEN.fullmatch(order_id) is None
     ]
     if not hidden:
         return

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.load.mapping import EntityMapping, Mapping, load_mapping
-from flows.privacy.erasures import hidden_order_id, stand_in
+from flows.privacy.erasures import hidden_id, stand_in
 from tests.privacy.conftest import COUPONS, MAPPING, ORDERS, take_out, texts_of
 
 Load = Callable[[Mapping], Any]
@@ -111,6 +111,33 @@ def test_a_mend_goes_through_where_another_file_is_gone(
     take_out(connection, mapping, shop, "ANN7")[1].put_in_place()
     other.unlink()
     load(mended(shop, MADE_ORDER_IDS))
+
+
+def test_ids_of_costs_and_interactions_made_of_customers(
+    connection: duckdb.DuckDBPyConnection, load: Load, shop: Path
+) -> None:
+    text = MAPPING.replace("interaction_id: id", "interaction_id: { concat: [customer, id] }")
+    text += (
+        "  costs: { files: costs.csv, columns: { cost_id: { concat: [customer, on] }, "
+        "customer_id: customer, occurred_on: on, amount: amount } }\n"
+    )
+    (shop / "landing/shop/costs.csv").write_text(
+        "customer,on,amount\nANN7,2026-01-05,3\nBOB8,2026-01-05,4\nCAI9,2026-01-05,5\n"
+    )
+    path = shop / "sources" / "shop.yml"
+    path.write_text(text)
+    mapping = load_mapping(path)
+    load(mapping)
+    take_out(connection, mapping, shop, "ANN7", "BOB8")[1].put_in_place()
+    assert "ANN7" not in texts_of(connection)
+    load(mended(shop, text))
+    for entity, columns in {
+        "costs": "cost_id, customer_id, amount",
+        "interactions": "interaction_id, customer_id, compensation_amount",
+    }.items():
+        before, after = rows(connection, entity, columns)
+        assert before == after
+        assert len({one for one, *_ in before}) == len(before)
 
 
 def test_lines_are_told_as_they_are_in_the_rewritten_file(
@@ -213,8 +240,13 @@ def test_an_order_is_hidden_alike_before_and_after_its_file_is_rewritten(
     )
     name = customer.upper()
     rewritten[rewritten.index("stand-in")] = stand_in(b"key", "shop", name)
-    before = hidden_order_id(b"key", "shop", entity, "-".join(parts), name)
-    after = hidden_order_id(
-        b"key", "shop", entity, "-".join(rewritten), stand_in(b"key", "shop", name).upper()
+    before = hidden_id(b"key", "shop", entity, "order_id", "-".join(parts), name)
+    after = hidden_id(
+        b"key",
+        "shop",
+        entity,
+        "order_id",
+        "-".join(rewritten),
+        stand_in(b"key", "shop", name).upper(),
     )
     assert before == after
