@@ -8,14 +8,15 @@ from typing import Any
 
 import duckdb
 
-from flows.project import project_folder
-from flows.upgrade import FORMAT
+from flows.project import PACKAGES, project_folder
+from flows.upgrade import FORMAT, this_release
 
 _ENGINES = ("duckdb", "dbt-core", "dbt-duckdb")
+_CODE = ("mining/**/*.py", "flows/mine.py", "flows/publish/*.py")  # that makes published figures
 
 
 def build_fingerprint(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the dbt project, the settings, the engines and the mappings' words.
+    """Return the SHA-256 of release, dbt project, code, settings, engines and mappings' words.
 
     The same raw data under the same fingerprint gives equal tables: a night with nothing new has
     nothing to build, and one with something new needs to build only what that affects.
@@ -26,14 +27,17 @@ def build_fingerprint(connection: duckdb.DuckDBPyConnection, settings: Mapping[s
     """
     digest = hashlib.sha256()
     digest.update(json.dumps(dict(settings), sort_keys=True, default=str).encode())
-    digest.update(json.dumps([FORMAT, *(version(engine) for engine in _ENGINES)]).encode())
+    engines = [version(engine) for engine in _ENGINES]
+    digest.update(json.dumps([this_release(), FORMAT, *engines]).encode())
     project = project_folder()
-    files = [project / "dbt_project.yml"]
-    for folder in ("models", "macros", "seeds"):
-        files += sorted(path for path in (project / folder).rglob("*") if path.is_file())
-    for path in files:
-        digest.update(path.relative_to(project).as_posix().encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    patterns = ("dbt_project.yml", *(f"{name}/**/*" for name in ("models", "macros", "seeds")))
+    for folder, pattern in (
+        *((project, pattern) for pattern in patterns),
+        *((PACKAGES, pattern) for pattern in _CODE),
+    ):
+        for path in sorted(path for path in folder.glob(pattern) if path.is_file()):
+            digest.update(path.relative_to(folder).as_posix().encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
     for table in ("raw.sources", "raw.margin_rates"):
         rows = connection.execute(f"from {table} order by all").fetchall()
         digest.update(json.dumps(rows, default=str).encode())

@@ -2,6 +2,9 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Final
+
+PACKAGES: Final = Path(__file__).resolve().parent.parent  # the folder of flows/ and mining/
 
 
 @cache
@@ -11,11 +14,10 @@ def project_folder() -> Path:
     Raises:
         FileNotFoundError: where neither a checkout nor an installed package holds the dbt project.
     """
-    beside_packages = Path(__file__).resolve().parent.parent
-    for folder in (beside_packages, beside_packages / "regulars" / "project"):
+    for folder in (PACKAGES, PACKAGES / "regulars" / "project"):
         if (folder / "dbt_project.yml").is_file():
             return folder
     raise FileNotFoundError(
-        f"the installation is incomplete: no dbt_project.yml in {beside_packages} "
+        f"the installation is incomplete: no dbt_project.yml in {PACKAGES} "
         "or in its folder regulars/project"
     )

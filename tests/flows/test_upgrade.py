@@ -398,6 +398,10 @@ def test_a_warehouse_from_before_ids_had_sources_is_upgraded_by_the_next_refresh
     assert published_rows(tmp_path / "warehouse") == published_rows(tmp_path / "fresh")
 
 
+def test_this_release_is_not_called_as_the_one_without_a_format() -> None:
+    assert not this_release().startswith("0.1")
+
+
 def test_a_killed_refresh_of_release_0_1_is_undone(tmp_path: Path) -> None:
     work_folder(tmp_path).mkdir()
     path = work_file(tmp_path)
