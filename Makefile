@@ -28,7 +28,7 @@ demo-full: setup ## a generated shop of 20,000 customers with every kind of sour
 	@test -f demo/full/regulars.toml || { rm -rf demo/full && $(BIN)/regulars generate --customers 20000 --out demo/full; }
 	@$(BIN)/regulars refresh --config demo/full/regulars.toml
 
-test: setup ## what must hold before a commit: pytest, and the dbt tests and unit tests that it drives
+test: setup ## pytest, and the dbt tests and unit tests that it drives; not the long runs below
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 test-slow: setup ## longer runs of what `make test` samples: random nights, replays of whole years
