@@ -216,10 +216,11 @@ final as (
             when 'bought_together'
                 then 'bought by those who bought ' || explained.because_product_name
             when 'popular'
-                then 'bought by '
-                || explained.month_buyers
-                || if(explained.month_buyers = 1, ' customer', ' customers')
-                || ' in the last four weeks'
+                then
+                    'bought by '
+                    || explained.month_buyers
+                    || if(explained.month_buyers = 1, ' customer', ' customers')
+                    || ' in the last four weeks'
             when 'bought_before'
                 then if(
                     explained.days_bought = 1,
