@@ -5,10 +5,11 @@ whose weights are learned from the four weeks before the last four; how good suc
 measured on the last four; then the same weights rank what is recommended now.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numba import njit
 from numpy.typing import NDArray
 
 from mining.co_purchases import MAXIMUM_PRODUCTS, MINIMUM_BUYERS, Neighbours, neighbours
@@ -37,7 +38,7 @@ from mining.restock import restock_features
 
 _BLOCK: Final = 4096  # customers scored at once
 _LEARNED_FROM: Final = 300_000  # rows at most: more do not change the weights
-_JUDGED: Final = 20_000  # customers at most: more do not change the means
+_JUDGED: Final = 10_000  # customers at most: more do not change the means
 
 RECOMMENDATIONS_SCHEMA: Final = pa.schema(
     [
@@ -229,8 +230,8 @@ def restock_lists(of: Ground, weights: Weights, customers: Integers) -> Lists:
         if not len(pairs):
             continue
         scores = _scores(restock_features(of.history, of.demand, interest, pairs), weights)
-        _fill(lists, row_of, of.history.products[pairs], scores)
-    return lists
+        _fill(*lists, row_of, of.history.products[pairs], scores)
+    return _with_chances(lists)
 
 
 def new_product_lists(of: Ground, weights: Weights, customers: Integers) -> Lists:
@@ -244,8 +245,8 @@ def new_product_lists(of: Ground, weights: Weights, customers: Integers) -> List
         )
         is_one = found.products.ravel() >= 0
         row_of = np.repeat(rows, found.products.shape[1])[is_one]
-        _fill(lists, row_of, found.products.ravel()[is_one], scores[is_one])
-    return lists
+        _fill(*lists, row_of, found.products.ravel()[is_one], scores[is_one])
+    return _with_chances(lists)
 
 
 def _candidates(of: Ground, customers: Integers) -> Candidates:
@@ -269,7 +270,9 @@ def _pair_interest(of: Ground) -> Numbers:
 
 
 def _scores(features: Numbers, weights: Weights) -> Numbers:
-    return features @ weights.slopes + weights.intercept
+    # rounded, so that what is equal but for the last bits goes by its number
+    scores: Numbers = (features @ weights.slopes + weights.intercept).round(9)
+    return scores
 
 
 def _empty(count: int) -> Lists:
@@ -277,17 +280,35 @@ def _empty(count: int) -> Lists:
     return Lists(np.full(shape, -1, np.int32), np.zeros(shape))
 
 
-def _fill(lists: Lists, rows: Integers, products: Integers, scores: Numbers) -> None:
-    """Put the best products of each row into its list, equal ones by their number."""
-    order = np.lexsort((products, -scores.round(9), rows))
-    rows, products, scores = rows[order], products[order], scores[order]
-    is_first = np.ones(len(rows), np.bool_)
-    is_first[1:] = rows[1:] != rows[:-1]
-    begins = np.flatnonzero(is_first)
-    ranks = np.arange(len(rows)) - np.repeat(begins, np.diff(np.append(begins, len(rows))))
-    chosen = ranks < LIST_LENGTH
-    lists.products[rows[chosen], ranks[chosen]] = products[chosen]
-    lists.chances[rows[chosen], ranks[chosen]] = probabilities(scores[chosen])
+def _with_chances(lists: Lists) -> Lists:
+    return Lists(lists.products, np.where(lists.products >= 0, probabilities(lists.chances), 0))
+
+
+@njit(cache=True)
+def _fill(
+    listed: Integers, chances: Numbers, rows: Integers, products: Integers, scores: Numbers
+) -> None:
+    """Put the best products of each row into its list, with scores; equal ones by their number."""
+    length = listed.shape[1]
+    for place in range(len(rows)):
+        row, product, score = rows[place], products[place], scores[place]
+        last = length - 1
+        if listed[row, last] >= 0 and not _is_better(
+            score, product, chances[row, last], listed[row, last]
+        ):
+            continue
+        while last > 0 and (
+            listed[row, last - 1] < 0
+            or _is_better(score, product, chances[row, last - 1], listed[row, last - 1])
+        ):
+            listed[row, last], chances[row, last] = listed[row, last - 1], chances[row, last - 1]
+            last -= 1
+        listed[row, last], chances[row, last] = product, score
+
+
+@njit(cache=True)
+def _is_better(score: Any, product: Any, other_score: Any, other: Any) -> Any:
+    return score > other_score or (score == other_score and product < other)
 
 
 def _table(of: Ground, weights: dict[str, Weights], is_learned: dict[str, bool]) -> pa.Table:

@@ -696,7 +696,10 @@ def test_recommendations_say_what_was_bought_and_what_an_offer_earns(shop: Shop)
             select products.product_id
             from raw.products
             inner join reference.excluded_items
-                on excluded_items.item in (products.product_type, products.category)
+                on excluded_items.item = case excluded_items.item_level
+                    when 'product_type' then products.product_type
+                    when 'category' then products.category
+                end
             """
         ).fetchall()
     }
