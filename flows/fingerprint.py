@@ -12,7 +12,7 @@ from flows.project import PACKAGES, project_folder
 from flows.upgrade import FORMAT, this_release
 
 _ENGINES = ("duckdb", "dbt-core", "dbt-duckdb")
-_CODE = ("mining/**/*.py", "flows/mine.py", "flows/publish/*.py")  # that makes published figures
+_CODE = ("mining/**/*.py", "flows/mine/*.py", "flows/publish/*.py")  # that makes published figures
 
 
 def build_fingerprint(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.mark.parametrize(
-    "file", ["mining/basket_sizes.py", "flows/publish/restricted_file.py", "flows/mine.py"]
+    "file", ["mining/basket_sizes.py", "flows/publish/restricted_file.py", "flows/mine/rules.py"]
 )
 def test_a_change_of_the_code_behind_figures_is_one_of_the_build(
     connection: duckdb.DuckDBPyConnection,
