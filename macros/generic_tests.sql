@@ -1,5 +1,19 @@
 {#- Our own generic tests. Each returns the rows that break the rule. -#}
 
+{#- One test for all columns of a table, which is read once: dbt's own, one for each column, were half of
+    all tests and of their time. -#}
+{% test no_nulls(model, columns) %}
+select
+    [
+    {%- for column in columns %}
+        if({{ column }} is null, '{{ column }}', null){{ ',' if not loop.last }}
+    {%- endfor %}
+    ].list_filter(lambda name: name is not null) as null_columns,
+    *
+from {{ model }}
+where {{ columns | join(' is null or ') }} is null
+{% endtest %}
+
 {% test unique_combination(model, columns) %}
 select
     {{ columns | join(', ') }},

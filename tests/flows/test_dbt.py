@@ -143,15 +143,17 @@ def test_failing_rows_are_kept_without_people(project: tuple[Path, DbtProject]) 
             from core.dim_customers
             """
         )
-    with pytest.raises(DbtTestError, match="not_null_dim_customers_customer_id") as raised:
+    with pytest.raises(DbtTestError, match="no_nulls_dim_customers") as raised:
         built.test(store_failures=True)
     failed = {one.name: one for one in raised.value.results if one.status == "fail"}
-    found = failed["not_null_dim_customers_customer_id"]
+    found = failed["no_nulls_dim_customers"]
     assert (found.model, found.failures) == ("dim_customers", 1)
     assert len(raised.value.results) == len(passed)
     with duckdb.connect(database, read_only=True) as connection:
         kept = connection.table(f'audit."{found.audit_table}"')
-        assert kept.select("source, source_customer_id").fetchall() == [("shop", "ann")]
+        assert kept.select("null_columns, source, source_customer_id").fetchall() == [
+            (["customer_id"], "shop", "ann")
+        ]
         tables = connection.execute(
             "select table_name from duckdb_tables() where schema_name = 'audit'"
         ).fetchall()
@@ -168,7 +170,7 @@ def test_a_test_of_a_personal_column_keeps_nothing(tmp_path: Path) -> None:
     (name,) = (
         node.name
         for node in project.manifest.nodes.values()
-        if node.name == "not_null_dim_customers_customer_id"
+        if node.name == "unique_dim_customers_customer_id"
     )
     # As if the test of the key were one of the name: the real project tests no personal column.
     node = next(one for one in project.manifest.nodes.values() if one.name == name)
@@ -177,8 +179,9 @@ def test_a_test_of_a_personal_column_keeps_nothing(tmp_path: Path) -> None:
         connection.execute(
             """
             create or replace table core.dim_customers as
-            select * replace (if(customer_id = 'shop:ann', null, customer_id) as customer_id)
             from core.dim_customers
+            union all
+            from core.dim_customers where customer_id = 'shop:ann'
             """
         )
     with pytest.raises(DbtTestError) as raised:
