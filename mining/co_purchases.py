@@ -1,5 +1,8 @@
 """Which products are bought by the same customers: by cosine, the closest of each product."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -12,6 +15,8 @@ NEIGHBOURS: Final = 100  # of each product
 MINIMUM_BUYERS: Final = 5  # of fewer, who else buys it is chance
 MAXIMUM_PRODUCTS: Final = 10_000  # those with the most buyers; the others are hardly ever listed
 MINIMUM_SHARED: Final = 2  # customers who bought both
+
+_PARTS: Final = 64  # of the products, that processors take one after the other
 
 
 class Neighbours(NamedTuple):
@@ -48,10 +53,22 @@ def neighbours(of: History, is_eligible: NDArray[np.bool_]) -> Neighbours:
     buyer_starts = np.searchsorted(products[by_product], np.arange(of.product_count + 1))
     weights = 1 / np.maximum(np.diff(starts), 1)
     squares = np.bincount(products, weights[customers], of.product_count)
-    return Neighbours(*_closest(starts, products, buyer_starts, buyers, weights, np.sqrt(squares)))
+    lengths = np.sqrt(squares)
+
+    def closest(part: tuple[int, int]) -> Any:
+        return _closest(starts, products, buyer_starts, buyers, weights, lengths, *part)
+
+    # popular products stand anywhere: many parts keep all processors busy to the end
+    bounds = np.linspace(0, of.product_count, _PARTS + 1).astype(int).tolist()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        parts = list(pool.map(closest, pairwise(bounds)))
+    return Neighbours(
+        np.concatenate([found for found, _ in parts]),
+        np.concatenate([cosines for _, cosines in parts]),
+    )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _closest(
     starts: Starts,
     products: Integers,
@@ -59,15 +76,18 @@ def _closest(
     buyers: Integers,
     weights: NDArray[np.float64],
     lengths: NDArray[np.float64],
+    first: int,
+    end: int,
 ) -> Any:
     """Go from each product to its buyers and on to what they bought, and keep the closest."""
     product_count = len(buyer_starts) - 1
-    found = np.full((product_count, NEIGHBOURS), -1, np.int32)
-    cosines = np.zeros((product_count, NEIGHBOURS), np.float32)
+    all_found = np.full((end - first, NEIGHBOURS), -1, np.int32)
+    all_cosines = np.zeros((end - first, NEIGHBOURS), np.float32)
     shared = np.zeros(product_count, np.int32)
     sums = np.zeros(product_count, np.float64)
     met = np.empty(product_count, np.int32)
-    for product in range(product_count):
+    for product in range(first, end):
+        found, near = all_found[product - first], all_cosines[product - first]
         met_count = 0
         for place in range(buyer_starts[product], buyer_starts[product + 1]):
             buyer = buyers[place]
@@ -88,19 +108,15 @@ def _closest(
                 continue
             cosine = np.float32(total / (lengths[product] * lengths[other]))
             last = kept - 1 if kept == NEIGHBOURS else kept
-            if kept == NEIGHBOURS and not _is_before(
-                cosine, other, cosines[product, last], found[product, last]
-            ):
+            if kept == NEIGHBOURS and not _is_before(cosine, other, near[last], found[last]):
                 continue
-            while last > 0 and _is_before(
-                cosine, other, cosines[product, last - 1], found[product, last - 1]
-            ):
-                cosines[product, last] = cosines[product, last - 1]
-                found[product, last] = found[product, last - 1]
+            while last > 0 and _is_before(cosine, other, near[last - 1], found[last - 1]):
+                near[last] = near[last - 1]
+                found[last] = found[last - 1]
                 last -= 1
-            cosines[product, last], found[product, last] = cosine, other
+            near[last], found[last] = cosine, other
             kept = min(kept + 1, NEIGHBOURS)
-    return found, cosines
+    return all_found, all_cosines
 
 
 @njit(cache=True)

@@ -30,14 +30,14 @@ order_lines as (
 
 ),
 
--- which basket is which does not matter to its readers: numbers are grouped in half the time
+-- numbers are grouped in half the time that order ids take
 purchases as (
 
     select
         order_id,
         customer_id,
         order_date,
-        (row_number() over ())::integer as basket
+        (row_number() over (order by order_id))::integer as basket
 
     from {{ ref('int_counted_orders') }}
     where is_purchase
