@@ -115,9 +115,8 @@ def fisher(n, left, right, joint):
     return ways / comb(n, left)
 
 
-@settings(max_examples=60)
-@given(purchases())
-def test_pairs_are_those_of_counting_one_by_one(bought):
+def assert_counted(bought):
+    """Hold every pair to a count one by one; returns the pairs found."""
     items = [f"item {number}" for number in range(6)]
     found = {
         (row["first_item"], row["next_item"]): row for row in mine(histories_of(bought, items))
@@ -161,6 +160,29 @@ def test_pairs_are_those_of_counting_one_by_one(bought):
             assert row["both_customers"] == sum(lag != 0 for lag in lags)
             assert row["in_order_customers"] == len(in_order)
             assert row["median_days"] == np.median(in_order)
+    return found
+
+
+@settings(max_examples=60)
+@given(purchases())
+def test_pairs_are_those_of_counting_one_by_one(bought):
+    assert_counted(bought)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pairs_of_many_customers_are_those_of_counting_one_by_one(seed):
+    """Small shops seldom have a pair that is unusual enough: these have, with many groups."""
+    random = np.random.default_rng(seed)
+    bought = []
+    for customer in range(400):
+        for day in random.integers(0, DAYS, random.integers(2, 9)):
+            chosen = [0, *np.flatnonzero(random.random(6) < 0.15)]
+            bought += [(customer, int(day), int(item)) for item in chosen[random.integers(2) :]]
+            if 2 in chosen:
+                bought.append((customer, int(min(day + 15, DAYS - 1)), 1))
+    numbers = {who: place for place, who in enumerate(sorted({who for who, _, _ in bought}))}
+    found = assert_counted([(numbers[who], day, item) for who, day, item in bought])
+    assert ("item 2", "item 1") in found
 
 
 def shop(random, *, customers=4_000, items=40, follows=0.0):
