@@ -31,6 +31,7 @@ from flows.held_folder import held_folder
 from flows.privacy.look_ups import record_file
 from flows.project import project_folder
 from flows.publish.versions import sync_folder
+from flows.query import one_value
 from flows.settings import RefreshSettings
 from flows.sql_text import quote_name, quote_text
 from flows.upgrade import refuse_newer, this_release, warehouse_format
@@ -315,7 +316,7 @@ def _write_table(
         ).fetchall()
         for one in (source, written)
     ]
-    rows = [_one(connection, f"select count(*) from {one}") for one in (source, written)]
+    rows = [one_value(connection, f"select count(*) from {one}") for one in (source, written)]
     if described[0] != described[1] or rows[0] != rows[1]:
         raise BackupError(f"{schema}.{table} cannot be read again from Parquet as it is")
     constraints = connection.execute(
@@ -379,10 +380,10 @@ def _seal(folder: Path) -> None:
 
 
 def _published_version(connection: duckdb.DuckDBPyConnection) -> str | None:
-    row = connection.execute(
-        "select max(version) from state.runs where status = 'published'"
-    ).fetchone()
-    return row[0] if row else None
+    version: str | None = one_value(
+        connection, "select max(version) from state.runs where status = 'published'"
+    )
+    return version
 
 
 def _what_failed(error: Exception, target: Path) -> str:
@@ -395,8 +396,3 @@ def _what_failed(error: Exception, target: Path) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0

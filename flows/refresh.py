@@ -73,6 +73,7 @@ from flows.publish.versions import (
     unfinished_folder,
     version_folder,
 )
+from flows.query import one_value
 from flows.runs import (
     Trouble,
     begin_run,
@@ -385,14 +386,14 @@ def _run_stages(
         current.rows_in, current.rows_out = mined.rows_in, mined.rows_out
 
     with open_database(database) as connection:
-        as_of_date = _one(connection, "select as_of_date from intermediate.int_as_of_date")
+        as_of_date = one_value(connection, "select as_of_date from intermediate.int_as_of_date")
         record_stages(connection, run_id, as_of_date, stages)
 
     with stage("marts", stages) as current:
         build_marts(project)
         current.rows_in = _count(database, "core.fct_orders")
         with open_database(database) as connection:
-            current.rows_out = _one(
+            current.rows_out = one_value(
                 connection,
                 "select sum(estimated_size)::bigint from duckdb_tables() "
                 "where schema_name = 'marts'",
@@ -592,9 +593,4 @@ def chosen_mappings(settings: RefreshSettings) -> list[SourceMapping]:
 
 def _count(database: Path, table: str) -> int:
     with open_database(database) as connection:
-        return int(_one(connection, f"select count(*) from {table}"))
-
-
-def _one(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
-    row = connection.execute(query).fetchone()
-    return row[0] if row else None
+        return int(one_value(connection, f"select count(*) from {table}"))

@@ -7,19 +7,3 @@
 {% macro item_key(level) -%}
     '{{ level }}:' || {{ item_column(level) }}
 {%- endmacro %}
-
-{#- The products of a CTE `products` that a CTE `excluded_items` says are none. -#}
-{% macro excluded_products() -%}
-select products.product_id
-from products
-inner join excluded_items
-    on
-        products.source = coalesce(excluded_items.source, products.source)
-        and excluded_items.item = case excluded_items.item_level
-            when 'product' then products.product_id
-            when 'product_type' then products.product_type
-            when 'category' then products.category
-            when 'department' then products.department
-            when 'brand' then products.brand
-        end
-{%- endmacro %}

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from mining.purchase_history import History, Integers, Starts
 
@@ -15,6 +16,9 @@ NEIGHBOURS: Final = 100  # of each product
 MINIMUM_BUYERS: Final = 5  # of fewer, who else buys it is chance
 MAXIMUM_PRODUCTS: Final = 10_000  # those with the most buyers; the others are hardly ever listed
 MINIMUM_SHARED: Final = 2  # customers who bought both
+# Products of a customer: who buys more is a reseller, or a shop's own number at the till, and would
+# take most of the time to say next to nothing.
+MAXIMUM_BOUGHT: Final = 2_000
 
 _PARTS: Final = 64  # of the products, that processors take one after the other
 
@@ -37,23 +41,24 @@ def neighbours(of: History, is_eligible: NDArray[np.bool_]) -> Neighbours:
     The cosine of two products over customers, in which a customer with n products counts 1 / n:
     Σ 1/n over those with both / √(Σ 1/n over those with one × Σ 1/n over those with the other).
     Without that, who buys everything makes everything alike (Cooper, Lee, Radinsky, Siantos 2014,
-    Random walks in recommender systems).
+    Random walks in recommender systems). Who bought more than `MAXIMUM_BOUGHT` is left out.
 
     Args:
         of: who bought what.
         is_eligible: products that have neighbours and may be one.
     """
-    customer_count = len(of.starts) - 1
-    customers = np.repeat(np.arange(customer_count, dtype=np.int32), np.diff(of.starts))
-    kept = is_eligible[of.products]
-    customers, products = customers[kept], of.products[kept]
-    starts = np.searchsorted(customers, np.arange(customer_count + 1))
-    by_product = np.argsort(products, kind="stable")
-    buyers = customers[by_product]
-    buyer_starts = np.searchsorted(products[by_product], np.arange(of.product_count + 1))
-    weights = 1 / np.maximum(np.diff(starts), 1)
-    squares = np.bincount(products, weights[customers], of.product_count)
-    lengths = np.sqrt(squares)
+    sizes = np.diff(of.starts)
+    kept = is_eligible[of.products] & np.repeat(sizes <= MAXIMUM_BOUGHT, sizes)
+    products = of.products[kept]
+    starts = np.append(0, np.cumsum(kept))[of.starts]
+    sizes = np.diff(starts)
+    weights = 1 / np.maximum(sizes, 1)
+    by_customer = csr_array(
+        (np.repeat(weights, sizes), products, starts), (len(sizes), of.product_count)
+    )
+    by_product = by_customer.tocsc()
+    buyer_starts, buyers = by_product.indptr, by_product.indices
+    lengths = np.sqrt(by_product.sum(axis=0))
 
     def closest(part: tuple[int, int]) -> Any:
         return _closest(starts, products, buyer_starts, buyers, weights, lengths, *part)

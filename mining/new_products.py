@@ -87,27 +87,25 @@ def new_product_features(
         One row for each place in `found`, row by row; those of -1 mean nothing.
     """
     products = np.maximum(found.products, 0)
-    buyers = needs.buyers[products]
-    month = needs.month_buyers[products]
-    shape = found.products.shape
 
-    def of_customers(numbers: NDArray[Any]) -> NDArray[Any]:
-        return np.broadcast_to(numbers[customers][:, None], shape)
+    def of_customers(numbers: Numbers) -> Numbers:
+        return np.broadcast_to(numbers[:, None], products.shape)
 
+    # a logarithm of each product and customer, not of each candidate
     columns = (
         np.log(found.recent_likeness + _NO_LIKENESS),
         np.log(found.likeness + _NO_LIKENESS),
-        np.log(month + 0.5),
-        np.log(needs.month_first_buyers[products] + 0.5),
-        np.log(np.maximum(buyers, 1)),
+        np.log(needs.month_buyers + 0.5)[products],
+        np.log(needs.month_first_buyers + 0.5)[products],
+        np.log(np.maximum(needs.buyers, 1))[products],
         np.log1p(found.interest),
-        np.log(np.maximum(of_customers(of.visit_days), 1)),
-        np.log(np.maximum(of.cut - of_customers(of.last_visits), 1)),
+        of_customers(np.log(np.maximum(of.visit_days[customers], 1))),
+        of_customers(np.log(np.maximum(of.cut - of.last_visits[customers], 1))),
     )
     return np.column_stack([column.ravel() for column in columns])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _found(
     starts: Starts,
     products: Integers,
@@ -132,7 +130,8 @@ def _found(
     interest_of = np.zeros(product_count)
     state = np.zeros(product_count, np.int8)  # 1 met, 2 bought, 3 taken
     met = np.empty(product_count, np.int32)
-    best = np.empty(CANDIDATES)
+    others = np.empty(product_count, np.int32)
+    scores = np.empty(product_count)
     for row in range(len(customers)):
         customer = customers[row]
         begin, end = starts[customer], starts[customer + 1]
@@ -168,23 +167,16 @@ def _found(
             if state[product] < 2:
                 state[product], found[row, kept] = 3, product
                 kept += 1
-        fixed = kept
+        other_count = 0
         for place in range(met_count):
             product = met[place]
-            if state[product] != 1 or pull[product] == 0:
-                continue
-            score = recent_sums[product] * pull[product]
-            last = kept
-            if kept == CANDIDATES:
-                last -= 1
-                if not _is_before(score, product, best[last], found[row, last]):
-                    continue
-            else:
-                kept += 1
-            while last > fixed and _is_before(score, product, best[last - 1], found[row, last - 1]):
-                best[last], found[row, last] = best[last - 1], found[row, last - 1]
-                last -= 1
-            best[last], found[row, last] = score, product
+            if state[product] == 1 and pull[product] > 0:
+                others[other_count] = product
+                scores[other_count] = recent_sums[product] * pull[product]
+                other_count += 1
+        for product in _best(others[:other_count], scores[:other_count], CANDIDATES - kept):
+            found[row, kept] = product
+            kept += 1
         count = max(end - begin, 1)
         for place in range(kept):
             product = found[row, place]
@@ -203,9 +195,14 @@ def _found(
     return found, recent_likeness, likeness, interests
 
 
-@njit(cache=True)
-def _is_before(score: float, product: int, other_score: float, other: int) -> bool:
-    return score > other_score or (score == other_score and product < other)
+@njit(cache=True, nogil=True)
+def _best(products: Integers, scores: Numbers, room: int) -> Integers:
+    """Keep the products of the highest scores; of equal ones those of the lowest numbers."""
+    if len(products) <= room:
+        return products
+    least = np.partition(scores, len(scores) - room)[len(scores) - room]
+    better, equal = products[scores > least], np.sort(products[scores == least])
+    return np.concatenate((better, equal[: room - len(better)]))
 
 
 def strongest_links(
@@ -227,7 +224,7 @@ def strongest_links(
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _strongest(
     starts: Starts,
     products: Integers,

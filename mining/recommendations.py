@@ -5,6 +5,8 @@ whose weights are learned from the four weeks before the last four; how good suc
 measured on the last four; then the same weights rank what is recommended now.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -73,6 +75,7 @@ class Ground(NamedTuple):
         demand: how much each product was asked for.
         near: products that the same customers buy.
         interest: what customers looked at.
+        pair_interest: of each pair of the history, views and favourites of late.
         is_sold: products that may be recommended.
     """
 
@@ -80,6 +83,7 @@ class Ground(NamedTuple):
     demand: Demand
     near: Neighbours
     interest: Interest
+    pair_interest: Numbers
     is_sold: NDArray[np.bool_]
 
 
@@ -180,7 +184,7 @@ def ground(bought: Purchases, cut: int, interest: Interest, is_sold: NDArray[np.
     is_eligible = np.zeros(len(needs.buyers), np.bool_)
     is_eligible[eligible] = needs.buyers[eligible] >= MINIMUM_BUYERS
     near = neighbours(of, is_eligible)
-    return Ground(of, needs, near, interest, is_sold)
+    return Ground(of, needs, near, interest, _pair_interest(of, interest), is_sold)
 
 
 def learn_restock(of: Ground) -> Weights | None:
@@ -190,7 +194,7 @@ def learn_restock(of: Ground) -> Weights | None:
     if not len(pairs):
         return None
     return fitted_weights(
-        restock_features(of.history, of.demand, _pair_interest(of), pairs),
+        restock_features(of.history, of.demand, of.pair_interest, pairs),
         of.history.is_bought_again[pairs],
     )
 
@@ -216,7 +220,6 @@ def learn_new(of: Ground) -> Weights | None:
 def restock_lists(of: Ground, weights: Weights, customers: Integers) -> Lists:
     """Rank what each customer bought before."""
     starts = of.history.starts
-    interest = _pair_interest(of)
     lists = _empty(len(customers))
     for begin in range(0, len(customers), _BLOCK):
         rows = np.arange(begin, min(begin + _BLOCK, len(customers)))
@@ -229,7 +232,7 @@ def restock_lists(of: Ground, weights: Weights, customers: Integers) -> Lists:
         pairs, row_of = pairs[kept], row_of[kept]
         if not len(pairs):
             continue
-        scores = _scores(restock_features(of.history, of.demand, interest, pairs), weights)
+        scores = _scores(restock_features(of.history, of.demand, of.pair_interest, pairs), weights)
         _fill(*lists, row_of, of.history.products[pairs], scores)
     return _with_chances(lists)
 
@@ -253,19 +256,18 @@ def _candidates(of: Ground, customers: Integers) -> Candidates:
     return candidates(of.history, of.demand, of.near, of.interest, of.is_sold, customers)
 
 
-def _pair_interest(of: Ground) -> Numbers:
+def _pair_interest(of: History, looked_at: Interest) -> Numbers:
     """Strength of views and favourites for every pair of the history."""
-    strengths = np.zeros(len(of.history.products))
-    if not len(of.interest.products):
+    strengths = np.zeros(len(of.products))
+    if not len(looked_at.products):
         return strengths
-    count = of.history.product_count
-    pairs = np.repeat(np.arange(len(of.history.starts) - 1), np.diff(of.history.starts))
-    keys = pairs.astype(np.int64) * count + of.history.products
-    viewers = np.repeat(np.arange(len(of.interest.starts) - 1), np.diff(of.interest.starts))
-    viewed = viewers.astype(np.int64) * count + of.interest.products
+    pairs = np.repeat(np.arange(len(of.starts) - 1), np.diff(of.starts))
+    keys = pairs * of.product_count + of.products
+    viewers = np.repeat(np.arange(len(looked_at.starts) - 1), np.diff(looked_at.starts))
+    viewed = viewers * of.product_count + looked_at.products
     places = np.minimum(np.searchsorted(keys, viewed), max(len(keys) - 1, 0))
     is_pair = keys[places] == viewed
-    strengths[places[is_pair]] = of.interest.strengths[is_pair]
+    strengths[places[is_pair]] = looked_at.strengths[is_pair]
     return strengths
 
 
@@ -284,7 +286,7 @@ def _with_chances(lists: Lists) -> Lists:
     return Lists(lists.products, np.where(lists.products >= 0, probabilities(lists.chances), 0))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _fill(
     listed: Integers, chances: Numbers, rows: Integers, products: Integers, scores: Numbers
 ) -> None:
@@ -312,35 +314,43 @@ def _is_better(score: Any, product: Any, other_score: Any, other: Any) -> Any:
 
 
 def _table(of: Ground, weights: dict[str, Weights], is_learned: dict[str, bool]) -> pa.Table:
-    """Make the lists, a block of customers at a time, with what explains them."""
-    parts = [RECOMMENDATIONS_SCHEMA.empty_table()]
-    customer_count = len(of.history.starts) - 1
-    for begin in range(0, customer_count, _BLOCK):
+    """Make the lists, a block of customers on each processor, with what explains them."""
+
+    def block(begin: int) -> pa.Table:
         customers = np.arange(begin, min(begin + _BLOCK, customer_count), dtype=np.int32)
-        for task in TASKS:
-            lists = lists_of_task(of, task, weights[task], customers)
-            rows, places = np.nonzero(lists.products >= 0)
-            products = lists.products[rows, places]
-            reasons = (
-                restock_reasons(of.history, customers[rows], products)
-                if task == "restock"
-                else new_product_reasons(
-                    of.history, of.near, of.interest, customers, lists.products
-                )
-            )
-            unknown = np.full(len(rows), not is_learned[task])
-            columns = {
-                "customer": pa.array(customers[rows]),
-                "task": pa.array(np.full(len(rows), task)),
-                "rank": pa.array(places + 1),
-                "product": pa.array(products),
-                "purchase_probability": pa.array(lists.chances[rows, places], mask=unknown),
-                "month_buyers": pa.array(of.demand.month_buyers[products]),
-                **reasons,
-            }
-            parts.append(
-                pa.table({name: columns[name] for name in RECOMMENDATIONS_SCHEMA.names}).cast(
-                    RECOMMENDATIONS_SCHEMA
-                )
-            )
-    return pa.concat_tables(parts)
+        return pa.concat_tables(
+            _listed(of, task, weights[task], customers, is_learned[task]) for task in TASKS
+        )
+
+    customer_count = len(of.history.starts) - 1
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        blocks = list(pool.map(block, range(0, customer_count, _BLOCK)))
+    return pa.concat_tables([RECOMMENDATIONS_SCHEMA.empty_table(), *blocks])
+
+
+def _listed(
+    of: Ground, task: str, weights: Weights, customers: Integers, is_learned: bool
+) -> pa.Table:
+    """Make the lists of one task for some customers."""
+    lists = lists_of_task(of, task, weights, customers)
+    rows, places = np.nonzero(lists.products >= 0)
+    products = lists.products[rows, places]
+    reasons = (
+        restock_reasons(of.history, customers[rows], products)
+        if task == "restock"
+        else new_product_reasons(of.history, of.near, of.interest, customers, lists.products)
+    )
+    columns = {
+        "customer": customers[rows],
+        "task": pa.repeat(task, len(rows)),
+        "rank": places + 1,
+        "product": products,
+        "purchase_probability": pa.array(
+            lists.chances[rows, places], mask=np.full(len(rows), not is_learned)
+        ),
+        "month_buyers": of.demand.month_buyers[products],
+        **reasons,
+    }
+    return pa.table(
+        [columns[name] for name in RECOMMENDATIONS_SCHEMA.names], RECOMMENDATIONS_SCHEMA
+    )

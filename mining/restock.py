@@ -30,21 +30,22 @@ def restock_features(of: History, needs: Demand, interest: Numbers, pairs: Integ
     is_repeated = counts > 1
     gap = (of.last_days[pairs] - of.first_days[pairs]) / np.maximum(counts - 1, 1)
     overdue = np.where(is_repeated, np.log(since / np.maximum(gap, 1)), 0)
-    buyers = needs.buyers[products]
+    since = np.log(since)
+    repeated = np.log((needs.repeat_buyers + 1) / (needs.buyers + 5))
     return np.column_stack(
         [
             np.log(counts),
             np.log(of.recent[pairs] + 0.05),
             np.log(of.lasting[pairs] + 0.05),
-            np.log(since),
-            np.log(since) ** 2,
+            since,
+            since**2,
             is_repeated,
             overdue,
             np.minimum(overdue**2, _OVERDUE**2),
-            np.log(needs.month_buyers[products] + 0.5),
-            np.log(needs.week_buyers[products] + 0.5),
-            np.log(buyers),
-            np.log((needs.repeat_buyers[products] + 1) / (buyers + 5)),
+            np.log(needs.month_buyers + 0.5)[products],
+            np.log(needs.week_buyers + 0.5)[products],
+            np.log(np.maximum(needs.buyers, 1))[products],
+            repeated[products],
             np.log(visits),
             np.log(of.cut - of.last_visits[customers]),
             np.log1p(interest[pairs]),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from flows.audit import Audit
 from flows.load.loader import Delivery
+from flows.query import one_value
 from regulars.terminal import count, money, percent, plain_table, visible
 
 _ROWS_SHOWN = 10
@@ -153,7 +154,7 @@ def rules(connection: duckdb.DuckDBPyConnection) -> Table:
 
 def why_no_rules(connection: duckdb.DuckDBPyConnection) -> str:
     """What kept a version from having any rule."""
-    tested = one(
+    tested = one_value(
         connection,
         """
         select arg_max(value, run_id) from marts.model_report
@@ -202,7 +203,7 @@ def silent_sources(
 
     A version that an earlier release published does not know when its files came.
     """
-    if not one(
+    if not one_value(
         connection,
         "select 1 from duckdb_columns() where schema_name = 'marts' and table_name = 'about' "
         "and column_name = 'newest_delivery_at'",
@@ -277,9 +278,3 @@ def runs(connection: duckdb.DuckDBPyConnection) -> Table:
             count(rows_loaded),
         )
     return table
-
-
-def one(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
-    """The first value of a query's first row; None where there is no row."""
-    row = connection.execute(query).fetchone()
-    return row[0] if row else None

@@ -1,13 +1,14 @@
 """From the core to mining.buying_order and mining.up_sell: what is bought after what."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Final
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
-from flows.mine.histories import ITEMS_OF_BASKETS, PRODUCTS, read_histories
+from flows.mine.histories import read_histories
 from flows.mine.model_output import Mined, ModelOutput, published, take_or_withhold
 from flows.settings import MiningSettings
 from mining.buying_order import Histories, Steps, mine_buying_order
@@ -15,8 +16,7 @@ from mining.model_report import buying_order_report
 
 # What decides how many pairs are found and hold.
 _COMPARED: Final = {
-    *("item_levels", "minimum_followers", "minimum_followed_share", "minimum_followed_lift"),
-    *("minimum_price_rise", "holdout_share"),
+    *("minimum_followers", "minimum_followed_share", "minimum_followed_lift", "holdout_share")
 }
 
 
@@ -35,38 +35,50 @@ def mine_order_of_items(
         run_id: whose reports are written into state.model_reports.
         accept: take the pairs whatever earlier nights had.
     """
-    of_items = read_histories(connection, ITEMS_OF_BASKETS, settings.minimum_followers)
+    of_items = read_histories(
+        connection, "intermediate.int_item_purchases", "item", settings.minimum_followers
+    )
     of_products = (
         of_items._replace(items=[item.removeprefix("product:") for item in of_items.items])
         if settings.item_levels == ["product"]
-        else read_histories(connection, PRODUCTS, settings.minimum_followers)
+        else read_histories(
+            connection,
+            "intermediate.int_product_purchases",
+            "product_id",
+            settings.minimum_followers,
+        )
     )
     steps = _steps(connection, of_products.items, 1 + float(settings.minimum_price_rise))
-    found = {
-        ("buying_order", "buying order"): _mine(of_items, settings),
-        ("up_sell", "up-sell pairs"): _mine(of_products, settings, steps),
-    }
-    warnings: list[str] = []
-    for (model, title), rows in found.items():
-        warnings += take_or_withhold(
-            connection,
-            ModelOutput(
-                model,
-                title,
-                f"mining.{model}",
-                rows,
-                buying_order_report(rows),
-                settings.model_dump(include=_COMPARED)
-                | {"item_levels": sorted(settings.item_levels)},
-            ),
-            run_id,
-            withhold_below=settings.withhold_below,
-            accept=accept,
+    pairs, steps_up = _mine(of_items, settings), _mine(of_products, settings, steps)
+    compared = settings.model_dump(include=_COMPARED)
+    outputs = (
+        ModelOutput(
+            "buying_order",
+            "buying order",
+            "mining.buying_order",
+            pairs,
+            buying_order_report(pairs),
+            compared | {"item_levels": sorted(settings.item_levels)},
+        ),
+        ModelOutput(
+            "up_sell",
+            "up-sell pairs",
+            "mining.up_sell",
+            steps_up,
+            buying_order_report(steps_up),
+            compared | settings.model_dump(include={"minimum_price_rise"}),
+        ),
+    )
+    warnings = [
+        take_or_withhold(
+            connection, output, run_id, withhold_below=settings.withhold_below, accept=accept
         )
+        for output in outputs
+    ]
     return Mined(
         of_items.first_purchases.num_rows + of_products.first_purchases.num_rows,
-        sum(published(connection, f"mining.{model}") for model, _ in found),
-        tuple(warnings),
+        sum(published(connection, output.table) for output in outputs),
+        tuple(chain.from_iterable(warnings)),
     )
 
 

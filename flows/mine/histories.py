@@ -1,79 +1,62 @@
-"""What people bought when, read from the core as the miner of the buying order takes it."""
+"""What people bought when, as the miner of the buying order takes it."""
 
 from typing import Final
 
 import duckdb
 import numpy as np
 
-from flows.mine.model_output import one
+from flows.query import one_value
 from mining.buying_order import MAXIMUM_ITEMS, Histories
 
-# Queries for order_id and item.
-ITEMS_OF_BASKETS: Final = "select order_id, item from intermediate.int_basket_items"
-PRODUCTS: Final = """
-    select order_lines.order_id, order_lines.product_id as item
-    from intermediate.int_counted_order_lines as order_lines
-    where
-        order_lines.line_kind = 'merchandise'
-        and order_lines.quantity > 0
-        and order_lines.product_id in (select product_id from intermediate.int_product_items)
-"""
+_DAY_0: Final = "date '1970-01-01'"
 
 
 def read_histories(
-    connection: duckdb.DuckDBPyConnection, order_items: str, minimum_customers: int
+    connection: duckdb.DuckDBPyConnection, purchases: str, item: str, minimum_customers: int
 ) -> Histories:
-    """Read the purchases of persons.
+    """Number the customers, items, days and months of what people bought.
 
     Args:
         connection: to a work file with the core built.
-        order_items: a query for order_id and item.
+        purchases: a table with customer_id, order_date and the item.
+        item: the column of the item.
         minimum_customers: items bought fewer times than this are left out; of the others the
             `MAXIMUM_ITEMS` most bought stay.
     """
     connection.execute(
-        """
-        create or replace temporary table history_orders as
-        select
-            order_id,
-            dense_rank() over (order by customer_id)::integer - 1 as customer,
-            order_date - date '1970-01-01' as day,
-            12 * year(order_date) + month(order_date) as month
-        from intermediate.int_counted_orders
-        where is_purchase and customer_id not in ('anonymous', 'erased')
-        """
-    )
-    connection.execute(
         f"""
+        create or replace temporary table history_visits as
+        select
+            dense_rank() over (order by customer_id)::integer - 1 as customer,
+            customer_id,
+            order_date,
+            order_date - {_DAY_0} as day,
+            datediff('month', min(order_date) over (), order_date)::integer as month
+        from intermediate.int_customer_purchase_days;
+
         create or replace temporary table history_items as
-        select item, row_number() over (order by count(*) desc, item)::integer - 1 as number
-        from ({order_items})
-        inner join history_orders using (order_id)
-        group by item
+        select
+            {item} as item,
+            row_number() over (order by count(*) desc, {item})::integer - 1 as number
+        from {purchases}
+        group by {item}
         having count(*) >= {minimum_customers}
         order by number
-        limit {MAXIMUM_ITEMS}
-        """
-    )
-    connection.execute(
-        f"""
+        limit {MAXIMUM_ITEMS};
+
         create or replace temporary table history_item_days as
         select distinct
-            history_orders.customer,
-            history_orders.day,
-            history_orders.month,
+            history_visits.customer,
+            history_visits.day,
+            history_visits.month,
             history_items.number as item
-        from ({order_items}) as order_items
-        inner join history_items using (item)
-        inner join history_orders using (order_id)
+        from {purchases} as purchases
+        inner join history_items on purchases.{item} = history_items.item
+        inner join history_visits using (customer_id, order_date)
         """
     )
     visits = connection.execute(
-        """
-        select distinct customer, day, (month - min(month) over ())::integer as month
-        from history_orders
-        order by customer, day
-        """
+        "select customer, day, month from history_visits order by customer, day"
     ).to_arrow_table()
     first_purchases = connection.execute(
         """
@@ -84,17 +67,10 @@ def read_histories(
         """
     ).to_arrow_table()
     monthly = connection.execute(
-        """
-        select
-            item,
-            month - (select min(month) from history_orders) as month,
-            count(*) as days
-        from history_item_days
-        group by all
-        """
+        "select item, month, count(*) as days from history_item_days group by all"
     ).fetchnumpy()
     items = connection.execute("select item from history_items order by number").fetchall()
-    for table in ("history_orders", "history_items", "history_item_days"):
+    for table in ("history_visits", "history_items", "history_item_days"):
         connection.execute(f"drop table {table}")
 
     visits_of_month = np.bincount(visits["month"].to_numpy())
@@ -106,17 +82,10 @@ def read_histories(
         first_purchases,
         [item for (item,) in items],
         monthly_shares,
-        cut=one(
+        cut=one_value(
             connection,
-            """
-            select min(orders.order_date) - date '1970-01-01'
-            from intermediate.int_basket_periods as periods
-            inner join intermediate.int_counted_orders as orders
-                on periods.order_id = orders.order_id
-            where periods.is_holdout
-            """,
+            f"select min(order_date) - {_DAY_0} from intermediate.int_basket_periods "
+            "where is_holdout",
         ),
-        end=one(
-            connection, "select as_of_date - date '1970-01-01' from intermediate.int_as_of_date"
-        ),
+        end=one_value(connection, f"select as_of_date - {_DAY_0} from intermediate.int_as_of_date"),
     )

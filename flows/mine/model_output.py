@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import duckdb
 import pyarrow as pa
 
+from flows.query import one_value
 from mining.model_report import dropped_metrics
 
 _NIGHTS: Final = 14  # that tell what is usual: a lasting change becomes usual within half of them
@@ -110,20 +111,14 @@ def take_or_withhold(
 
 def as_of(connection: duckdb.DuckDBPyConnection) -> date:
     """The date that everything is computed for."""
-    day: date = one(connection, "select as_of_date from intermediate.int_as_of_date")
+    day: date = one_value(connection, "select as_of_date from intermediate.int_as_of_date")
     return day
 
 
 def published(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     """How many rows of a mined table are published, new or those that stayed."""
-    count: int = one(connection, f"select count(*) from {table} where is_published")
+    count: int = one_value(connection, f"select count(*) from {table} where is_published")
     return count
-
-
-def one(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
-    """The one value of a query; None where it has no row."""
-    row = connection.execute(query).fetchone()
-    return row[0] if row else None
 
 
 def _in_one_way(settings: Mapping[str, Any]) -> str:

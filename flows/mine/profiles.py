@@ -87,15 +87,13 @@ def _profiles(connection: duckdb.DuckDBPyConnection, *, is_holdout: bool) -> Pro
         _table(
             connection,
             f"""
-            select distinct profiled_customers.customer, basket_items.item
-            from intermediate.int_basket_items as basket_items
+            select distinct profiled_customers.customer, item_purchases.item
+            from intermediate.int_item_purchases as item_purchases
             inner join intermediate.int_basket_periods as periods
-                on basket_items.order_id = periods.order_id
-            inner join core.fct_orders as orders
-                on basket_items.order_id = orders.order_id
+                on item_purchases.order_id = periods.order_id
             inner join profiled_customers
                 on
-                    orders.customer_id = profiled_customers.customer_id
+                    item_purchases.customer_id = profiled_customers.customer_id
                     and periods.is_holdout = profiled_customers.is_holdout
             where periods.is_holdout = {is_holdout}
             """,

@@ -6,7 +6,8 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from flows.mine.model_output import Mined, ModelOutput, one, take_or_withhold
+from flows.mine.model_output import Mined, ModelOutput, take_or_withhold
+from flows.query import one_value
 from mining.recommendations import recommend
 
 _DAY_0: Final = "date '1900-01-01'"  # no order is older
@@ -31,7 +32,7 @@ def recommend_products(
         """
         create or replace temporary table list_customers as
         select customer_id, (row_number() over (order by customer_id) - 1)::integer as customer
-        from (select distinct customer_id from intermediate.int_recommendable_lines);
+        from (select distinct customer_id from intermediate.int_product_purchases);
 
         create or replace temporary table list_products as
         select
@@ -41,9 +42,9 @@ def recommend_products(
         from intermediate.int_recommendable_products
         """
     )
-    lines = _numbered(connection, "intermediate.int_recommendable_lines", "order_date")
+    lines = _numbered(connection, "intermediate.int_product_purchases", "order_date")
     events = _numbered(connection, "intermediate.int_web_interests", "event_date")
-    cut = one(connection, f"select as_of_date - {_DAY_0} from intermediate.int_as_of_date")
+    cut = one_value(connection, f"select as_of_date - {_DAY_0} from intermediate.int_as_of_date")
     is_sold = connection.execute(
         "select is_sold from list_products order by product"
     ).to_arrow_table()
@@ -51,7 +52,7 @@ def recommend_products(
         lines,
         events,
         is_sold["is_sold"].to_numpy(),
-        customer_count=one(connection, "select count(*) from list_customers"),
+        customer_count=one_value(connection, "select count(*) from list_customers"),
         cut=cut or 0,
     )
     connection.register("recommended", made.table)
@@ -91,7 +92,9 @@ def recommend_products(
         accept=accept,
     )
     return Mined(
-        lines.num_rows, one(connection, "select count(*) from mining.recommendations"), warnings
+        lines.num_rows,
+        one_value(connection, "select count(*) from mining.recommendations"),
+        warnings,
     )
 
 

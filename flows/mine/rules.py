@@ -5,7 +5,8 @@ from typing import Final
 
 import duckdb
 
-from flows.mine.model_output import Mined, ModelOutput, one, published, take_or_withhold
+from flows.mine.model_output import Mined, ModelOutput, published, take_or_withhold
+from flows.query import one_value
 from flows.settings import MiningSettings
 from mining.cross_selling import (
     MAXIMUM_ITEMSETS,
@@ -92,7 +93,7 @@ def _period(connection: duckdb.DuckDBPyConnection, condition: str) -> Period:
     ).to_arrow_table()
     return Period(
         basket_items,
-        one(connection, f"select count(*) from mined_purchases where {condition}"),
+        one_value(connection, f"select count(*) from mined_purchases where {condition}"),
     )
 
 

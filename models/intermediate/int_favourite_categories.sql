@@ -32,34 +32,10 @@ order_lines as (
 
 ),
 
-products as (
-
-    select * from {{ ref('dim_products') }}
-
-),
-
-excluded_items as (
-
-    select * from {{ ref('excluded_items') }}
-
-),
-
-excluded_products as (
-
-    {{ excluded_products() }}
-
-),
-
 mined_products as (
 
-    select
-        product_id,
-        category
-
-    from products
-    where
-        category is not null
-        and product_id not in (select product_id from excluded_products)
+    select * from {{ ref('int_mined_products') }}
+    where category is not null
 
 ),
 

@@ -1,29 +1,7 @@
 {%- set levels = var('mining_item_levels') -%}
-with products as (
+with mined_products as (
 
-    select * from {{ ref('dim_products') }}
-
-),
-
-excluded_items as (
-
-    select * from {{ ref('excluded_items') }}
-
-),
-
-excluded_products as (
-
-    {{ excluded_products() }}
-
-),
-
-mined_products as (
-
-    select products.*
-    from products
-    where
-        products.product_id <> 'unknown'
-        and products.product_id not in (select product_id from excluded_products)
+    select * from {{ ref('int_mined_products') }}
 
 ),
 

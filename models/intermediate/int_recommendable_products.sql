@@ -1,18 +1,6 @@
-with products as (
+with mined_products as (
 
-    select * from {{ ref('dim_products') }}
-
-),
-
-excluded_items as (
-
-    select * from {{ ref('excluded_items') }}
-
-),
-
-excluded_products as (
-
-    {{ excluded_products() }}
+    select * from {{ ref('int_mined_products') }}
 
 ),
 
@@ -21,11 +9,8 @@ final as (
     select
         product_id,
         not is_gone as is_sold
-    from products
-    where
-        product_id <> 'unknown'
-        and line_kind = 'merchandise'
-        and product_id not in (select product_id from excluded_products)
+    from mined_products
+    where line_kind = 'merchandise'
 
 )
 

@@ -26,6 +26,7 @@ def status(config: options.Config = None, warehouse: options.Warehouse = None) -
         published_file,
         versions,
     )
+    from flows.query import one_value
     from regulars import report
     from regulars.reading import load_or_fail, open_published
 
@@ -43,9 +44,9 @@ def status(config: options.Config = None, warehouse: options.Warehouse = None) -
         return
 
     with open_published(settings.warehouse) as connection:
-        version = report.one(connection, "select min(version) from marts.about")
-        as_of_date = report.one(connection, "select min(as_of_date) from marts.about")
-        built_at = report.one(
+        version = one_value(connection, "select min(version) from marts.about")
+        as_of_date = one_value(connection, "select min(as_of_date) from marts.about")
+        built_at = one_value(
             connection,
             "select strftime(min(built_at)::timestamp, '%Y-%m-%d %H:%M UTC') from marts.about",
         )

@@ -1,4 +1,4 @@
-"""The mine stage's second part, over tables as the core leaves them."""
+"""The profile rules of the mine stage, over tables as the core leaves them."""
 
 from datetime import date
 from decimal import Decimal
@@ -21,12 +21,12 @@ PEOPLE = 400
 def connection():
     with duckdb.connect() as connection:
         create_raw_tables(connection)
-        connection.execute("create schema intermediate; create schema mining; create schema core")
+        connection.execute("create schema intermediate; create schema mining")
         connection.execute(
             f"""
             create table intermediate.int_as_of_date as select date '{AS_OF}' as as_of_date;
             create table intermediate.int_items_of_one_category (item varchar, other varchar);
-            create table core.fct_orders as
+            create table orders as
             select
                 'o' || number || '-' || (number + period) % 3 || period as order_id,
                 'c' || number as customer_id,
@@ -34,18 +34,20 @@ def connection():
                 number % 2 as kind
             from range({PEOPLE}) as people (number), range(2) as periods (period);
             create table intermediate.int_basket_periods as
-            select order_id, is_holdout, true as has_vote from core.fct_orders;
-            create table intermediate.int_basket_items as
-            select order_id, unnest(['product:rice', if(kind = 0, 'product:tea', 'product:beer')])
-                as item
-            from core.fct_orders;
+            select order_id, is_holdout, true as has_vote from orders;
+            create table intermediate.int_item_purchases as
+            select
+                order_id,
+                customer_id,
+                unnest(['product:rice', if(kind = 0, 'product:tea', 'product:beer')]) as item
+            from orders;
             create table intermediate.int_profiled_customers as
             select distinct
                 customer_id, is_holdout, null::varchar as age_band,
                 if(kind = 0, 'female', 'male') as sex, null::varchar as income_band,
                 null::varchar as household, null::varchar as region, null::varchar as segment,
                 null::varchar as favourite_category
-            from core.fct_orders;
+            from orders;
             """
         )
         sources = yaml.safe_load(
@@ -98,7 +100,7 @@ def test_a_run_mined_again_replaces_its_rules_and_report(connection):
         "values ('run', 'cross_sell_rules', 'held', ?, 1, false, '')",
         [AS_OF],
     )
-    connection.execute("update intermediate.int_basket_items set item = 'product:rice'")
+    connection.execute("update intermediate.int_item_purchases set item = 'product:rice'")
     assert mine(connection, SETTINGS, "run") == 0
     assert rules(connection) == []
     assert connection.execute(

@@ -21,7 +21,7 @@ def connection():
         connection.execute("create schema intermediate; create schema mining")
         connection.execute(
             """
-            create table intermediate.int_recommendable_lines
+            create table intermediate.int_product_purchases
                 (customer_id varchar, product_id varchar, order_date date);
             create table intermediate.int_recommendable_products
                 (product_id varchar, is_sold boolean);
@@ -48,7 +48,7 @@ def fill(connection):
         [(f"shop:{number}", number != 9) for number in range(10)],
     )
     connection.executemany(
-        "insert into intermediate.int_recommendable_lines values (?, ?, ?)",
+        "insert into intermediate.int_product_purchases values (?, ?, ?)",
         [
             (f"shop:{customer}", f"shop:{customer % 2 * 5 + place}", AS_OF - timedelta(days=back))
             for customer in range(20)

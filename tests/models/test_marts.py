@@ -766,7 +766,7 @@ def test_the_model_report_judges_lists_on_the_last_four_weeks(shop: Shop) -> Non
     lists = shop.rows("select distinct customer_id, product_id, task from marts.recommendations")
     recommendable = shop.connection.execute(
         "select distinct customer_id, product_id, order_date "
-        "from intermediate.int_recommendable_lines"
+        "from intermediate.int_product_purchases"
     ).fetchall()
     assert len(lists) > 0
     cut = shop.as_of.date() - timedelta(days=28)

@@ -1,4 +1,4 @@
--- What lists are made of. Lines, not pairs: to make ten million distinct here takes longer than all
+-- Lines, not pairs of customer and product: to make ten million distinct here takes longer than all
 -- that is mined of them.
 with order_lines as (
 
@@ -27,11 +27,15 @@ products as (
 final as (
 
     select
+        ---------- ids
         order_lines.order_id,
         order_lines.line_number,
         order_lines.customer_id,
         order_lines.product_id,
+
+        ---------- dates
         order_lines.order_date
+
     from order_lines
     inner join products
         on order_lines.product_id = products.product_id
