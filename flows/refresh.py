@@ -45,6 +45,7 @@ from flows.fingerprint import build_fingerprint
 from flows.gates import judge
 from flows.housekeeping import keep_house, only_a_trouble_once_published
 from flows.left_runs import this_run_is_alive
+from flows.load.earlier_loads import all_readings, take_over_readings
 from flows.load.file_hashes import REST_SECONDS, all_hashes, take_over_hashes
 from flows.load.loader import (
     Delivery,
@@ -279,13 +280,14 @@ def _tell_of_killed_runs(
 
 
 def _end_with_nothing_new(warehouse: Path, run_id: str) -> None:
-    """Throw the copy away; what became known of unchanged files is kept, or is hashed again."""
+    """Throw the copy away; what became known of files is kept, or they are read again."""
     with open_database(building_file(warehouse)) as connection:
-        hashes = all_hashes(connection)
+        hashes, readings = all_hashes(connection), all_readings(connection)
     settle(warehouse)
     with open_database(work_file(warehouse)) as connection:
         connection.begin()
         take_over_hashes(connection, hashes)
+        take_over_readings(connection, readings)
         end_run(connection, run_id, "nothing new")
         connection.commit()
     keep_trouble(warehouse, None)

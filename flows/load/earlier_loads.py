@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
+import pyarrow as pa
 
 from flows.load.contract import MEMBER_ENTITIES
 
@@ -164,3 +165,32 @@ class EarlierLoads:
         """Take a load of this run into account."""
         self.last = self._last_of_file[load.source_file] = load
         self._of_content.setdefault(load.content, []).append(load)
+
+
+def all_readings(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Return as what each load stands read: by which mapping, and joined to what."""
+    return connection.execute(
+        "select load_id, mapping_sha256, joined_sha256 from raw.loads"
+    ).to_arrow_table()
+
+
+def take_over_readings(connection: duckdb.DuckDBPyConnection, readings: pa.Table) -> None:
+    """Have a database know as what its loads stand read in another one, where nothing was new.
+
+    Args:
+        connection: to the database.
+        readings: as of `all_readings`; its other loads are left out.
+    """
+    connection.register("regulars_readings", readings)
+    connection.execute(
+        """
+        update raw.loads
+        set mapping_sha256 = readings.mapping_sha256, joined_sha256 = readings.joined_sha256
+        from regulars_readings as readings
+        where
+            loads.load_id = readings.load_id
+            and (loads.mapping_sha256, loads.joined_sha256)
+            is distinct from (readings.mapping_sha256, readings.joined_sha256)
+        """
+    )
+    connection.unregister("regulars_readings")

@@ -161,7 +161,9 @@ def compose(
     Raises:
         LandingError: a column is missing, renamed or ambiguous.
     """
-    columns = _by_name(contract, main) if entity.columns == BY_NAME else _stated(entity)
+    columns = (
+        _by_name(contract, main, mapping.delivers) if entity.columns == BY_NAME else _stated(entity)
+    )
     partners = [
         _Partner(number, join_.on, readings)
         for number, (join_, readings) in enumerate(zip(entity.join, others, strict=True), 1)
@@ -251,10 +253,13 @@ def _stated(entity: EntityMapping) -> dict[str, Column]:
     return {} if isinstance(entity.columns, str) else entity.columns
 
 
-def _by_name(contract: Entity, main: Reading) -> dict[str, Column]:
+def _by_name(contract: Entity, main: Reading, delivers: str) -> dict[str, Column]:
     """Map every contract column that the file has under its own name."""
     names = [name for name in (*contract.columns, "updated_at") if name not in COMPUTED_COLUMNS]
-    needed = {*contract.key, *contract.required} - {"line_number"}
+    # where whole orders come, lines are numbered as they stand; a single line needs its number, or
+    # a newer one could not find it
+    is_numbered_here = contract.name == "order_lines" and delivers == "orders"
+    needed = {*contract.key, *contract.required} - ({"line_number"} if is_numbered_here else set())
     found = {name for name in names if name in needed or main.find(name)}
     found -= {source for name, source in contract.id_sources.items() if name not in found}
     return {name: Column.model_validate(name) for name in names if name in found}

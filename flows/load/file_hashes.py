@@ -22,11 +22,25 @@ _UNSETTLED: Final = FileState(0, 0, 0, 0)  # no file has inode 0
 
 
 class FileHashes:
-    """The hashes of one source's files, read from raw.file_hashes at first and written at last."""
+    """The hashes of one source's files, read from raw.file_hashes at first and written at last.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, landing: Path, source: str) -> None:
+    Args:
+        connection: to the work file.
+        landing: the folder that holds one folder for each source.
+        source: the source.
+        rest_seconds: a file that changed so shortly before it is hashed is still being written.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        landing: Path,
+        source: str,
+        rest_seconds: float = 0,
+    ) -> None:
         self._landing = landing
         self._source = source
+        self._rest_ns = int(rest_seconds * 10**9)
         rows = connection.execute(
             "select source_file, file_bytes, modified_ns, changed_ns, inode, content_sha256 "
             "from raw.file_hashes where source = ?",
@@ -38,7 +52,12 @@ class FileHashes:
         self._hashes: dict[Path, str] = {}
 
     def sha256(self, path: Path) -> str:
-        """Return the SHA-256 of a file's content, as of the first time that it is asked for."""
+        """Return the SHA-256 of a file's content, as of the first time that it is asked for.
+
+        Raises:
+            TransientLandingError: it is still being written, as one is that came in the middle of a
+                load.
+        """
         if path not in self._hashes:
             state = FileState.of(path)
             name = path.relative_to(self._landing).as_posix()
@@ -46,6 +65,9 @@ class FileHashes:
             if known is not None and known[0] == state:
                 self._hashes[path] = known[1]
             else:
+                # of a file server whose clock is ahead nothing is known
+                if 0 <= time.time_ns() - state.changed_ns < self._rest_ns:
+                    raise _still_written(path)
                 is_settled = max(state.modified_ns, state.changed_ns) < time.time_ns() - _SETTLED_NS
                 self._hashes[path] = content_sha256(path)
                 self._fresh[name] = (state if is_settled else _UNSETTLED, self._hashes[path])
@@ -110,7 +132,11 @@ def wait_until_at_rest(paths: Iterable[Path], seconds: float) -> None:
     time.sleep(pause)
     for path, state in states.items():
         if FileState.of(path) != state:
-            raise TransientLandingError(f"{path.name} is still being written; try again later")
+            raise _still_written(path)
+
+
+def _still_written(path: Path) -> TransientLandingError:
+    return TransientLandingError(f"{path.name} is still being written; try again later")
 
 
 def all_hashes(connection: duckdb.DuckDBPyConnection) -> pa.Table:

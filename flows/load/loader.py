@@ -133,7 +133,9 @@ def load_source(
             wait_until_at_rest(files, rest_seconds)
     except (LandingError, OSError) as error:
         raise _load_error(f"Mapping {mapping.file or mapping.source}", error) from error
-    return run_load(connection, mapping, landing, run_id, loaded_at, hold_to_reject_limit)
+    return run_load(
+        connection, mapping, landing, run_id, loaded_at, hold_to_reject_limit, rest_seconds
+    )
 
 
 def run_load(
@@ -143,6 +145,7 @@ def run_load(
     run_id: str,
     loaded_at: datetime,
     judge: Callable[[duckdb.DuckDBPyConnection, Mapping, str, list[Delivery]], None],
+    rest_seconds: float = 0,
 ) -> list[Delivery]:
     """Load as `load_source` does; `judge` sees each entity's deliveries before they are kept."""
     if loaded_at.tzinfo is None:
@@ -158,7 +161,7 @@ def run_load(
             prefix="regulars-load-", dir=_folder_of(connection)
         ) as folder:
             workspace = Workspace(Path(folder))
-            hashes = FileHashes(connection, landing, mapping.source)
+            hashes = FileHashes(connection, landing, mapping.source, rest_seconds)
             origins = _Origins(mapping, landing, workspace, hashes)
             for name in mapping.entities:
                 loaded = _load_entity(
@@ -543,7 +546,7 @@ def _in_order_of_arrival(
     holds = {origin.name: earlier.known_as(_sha256([origin], origins, where)) for origin in files}
     try:
         earlier.compare(holds, origins.held, origins.holds)
-    except OSError as error:
+    except (LandingError, OSError) as error:
         raise _load_error(where, error) from error
     arrivals = []
     for origin in files:
@@ -559,7 +562,7 @@ def _sha256(files: Sequence[_Origin], origins: _Origins, where: str) -> str:
     for origin in files:
         try:
             hashes.append(origins.sha256(origin))
-        except OSError as error:
+        except (LandingError, OSError) as error:
             raise _load_error(f"{where}, file {origin.name}", error) from error
     return joint_sha256(hashes)
 

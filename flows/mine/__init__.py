@@ -30,9 +30,7 @@ def mine_all(
     parts = [
         mine_rules(connection, settings, run_id, accept=accept),
         mine_order_of_items(connection, settings, run_id, accept=accept),
-        mine_profiles(
-            connection, profiles, run_id, withhold_below=settings.withhold_below, accept=accept
-        ),
+        mine_profiles(connection, profiles, settings, run_id, accept=accept),
         recommend_products(
             connection, run_id, withhold_below=settings.withhold_below, accept=accept
         ),

@@ -27,6 +27,8 @@ class ModelOutput(NamedTuple):
         report: value of each metric.
         compared: the settings that decide how good it can be: only nights of equal ones compare.
         watched: the metrics that must not drop, each with how its value is told.
+        may_stay: which rows of an earlier night may stay when the new ones are withheld: a
+            condition. What they name may have left the core, as a person who was forgotten has.
     """
 
     model: str
@@ -38,6 +40,7 @@ class ModelOutput(NamedTuple):
     watched: Mapping[str, str] = MappingProxyType(
         {"held": "{:,.0f} held on later purchases", "share_held": "{:.1%} of those tested held"}
     )
+    may_stay: str = "true"
 
 
 class Mined(NamedTuple):
@@ -95,6 +98,8 @@ def take_or_withhold(
             [as_of_date],
         )
         connection.unregister("new_rows")
+    else:
+        connection.execute(f"delete from {output.table} where ({output.may_stay}) is not true")
     connection.execute(
         "delete from state.model_reports where run_id = ? and model = ?", [run_id, output.model]
     )
@@ -163,7 +168,8 @@ def _last_good(
 ) -> date | None:
     """The date of the rows that the table has, where they may stay.
 
-    They must have been measured, made with the same settings, and not be from the future.
+    They must have been measured, made with the same settings, and not be from the future; they
+    may be of the same date, where what was delivered since made the new ones worse.
     """
     row = connection.execute(
         f"""
@@ -179,7 +185,7 @@ def _last_good(
         select max(mined.mined_as_of)
         from {output.table} as mined
         inner join taken on mined.mined_as_of = taken.as_of_date
-        where taken.settings = ? and mined.mined_as_of < ? and taken.is_measured
+        where taken.settings = ? and mined.mined_as_of <= ? and taken.is_measured
         """,
         [output.model, list(output.watched)[-1], compared, as_of_date],
     ).fetchone()

@@ -1,13 +1,12 @@
 """From the core to mining.profile_rules: what groups of customers buy more than others."""
 
-from decimal import Decimal
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 
 from flows.mine.model_output import Mined, ModelOutput, published, take_or_withhold
-from flows.settings import ProfileSettings
+from flows.settings import MiningSettings, ProfileSettings
 from mining.model_report import cross_sell_report
 from mining.profile_rules import Profiles, mine_profile_rules
 
@@ -20,9 +19,9 @@ _ATTRIBUTES: Final = (
 def mine_profiles(
     connection: duckdb.DuckDBPyConnection,
     settings: ProfileSettings,
+    mining: MiningSettings,
     run_id: str,
     *,
-    withhold_below: Decimal,
     accept: bool = False,
 ) -> Mined:
     """Mine the customers of the core, and prove the rules on what they bought later.
@@ -30,8 +29,9 @@ def mine_profiles(
     Args:
         connection: to a work file with the core built.
         settings: thresholds.
+        mining: what an item is, what the hold-out, and how far below the usual new rules are
+            withheld.
         run_id: whose report is written into state.model_reports.
-        withhold_below: share of the usual below which new rules are withheld.
         accept: take the rules whatever earlier nights had.
     """
     connection.execute(
@@ -63,10 +63,12 @@ def mine_profiles(
             "mining.profile_rules",
             mined.table,
             cross_sell_report(mined),
-            settings.model_dump(),
+            settings.model_dump(exclude={"maximum_rules"})
+            | mining.model_dump(include={"holdout_share"})
+            | {"item_levels": sorted(mining.item_levels)},
         ),
         run_id,
-        withhold_below=withhold_below,
+        withhold_below=mining.withhold_below,
         accept=accept,
     )
     return Mined(

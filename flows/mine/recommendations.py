@@ -72,7 +72,6 @@ def recommend_products(
         """
     ).to_arrow_table()
     connection.unregister("recommended")
-    connection.execute("drop table list_customers; drop table list_products")
     warnings = take_or_withhold(
         connection,
         ModelOutput(
@@ -86,16 +85,28 @@ def recommend_products(
                 "ndcg_new": "an nDCG@10 of {:.3f} for new products",
                 "ndcg_restock": "an nDCG@10 of {:.3f} for products to restock",
             },
+            may_stay="""
+                customer_id in (select customer_id from list_customers)
+                and product_id in (select product_id from list_products where is_sold)
+                and (
+                    because_product_id is null
+                    or because_product_id in (select product_id from list_products)
+                )
+                and (task = 'restock') = (
+                    (customer_id, product_id) in (
+                        select (customer_id, product_id)
+                        from intermediate.int_product_purchases
+                    )
+                )
+            """,
         ),
         run_id,
         withhold_below=withhold_below,
         accept=accept,
     )
-    return Mined(
-        lines.num_rows,
-        one_value(connection, "select count(*) from mining.recommendations"),
-        warnings,
-    )
+    connection.execute("drop table list_customers; drop table list_products")
+    listed = one_value(connection, "select count(*) from mining.recommendations")
+    return Mined(lines.num_rows, listed, warnings)
 
 
 def _numbered(connection: duckdb.DuckDBPyConnection, table: str, day: str) -> pa.Table:

@@ -1,8 +1,8 @@
 {%- set reporting_currency = var('reporting_currency') -%}
-{#- of whom and where: a matter of the whole order -#}
-{%- set order_columns = ['customer_id', 'store_id', 'channel', 'employee_id', 'campaign_id'] -%}
+{#- where and by what: a matter of the whole order, as the customer is -#}
+{%- set order_columns = ['store_id', 'channel', 'employee_id', 'campaign_id'] -%}
 -- Every current line with its kind, its rate, its revenue and its margin.
-with order_lines as (
+with order_lines as not materialized (
 
     select * from {{ ref('int_current_order_lines') }}
 
@@ -66,6 +66,22 @@ exchange_rates as (
 
 ),
 
+-- Who brings something back without a card is whoever bought it, where that is one person.
+customers_of_returns as (
+
+    select
+        order_lines.order_id,
+        case
+            when min(returned_orders.customer_id) = max(returned_orders.customer_id)
+                then min(returned_orders.customer_id)
+        end as customer_id
+    from order_lines
+    inner join returned_orders
+        on order_lines.returned_order_id = returned_orders.order_id
+    group by order_lines.order_id
+
+),
+
 source_terms as (
 
     select
@@ -116,17 +132,16 @@ lines_with_terms as (
             {%- for column in order_columns %}
                 {{ column }},
             {%- endfor %}
+            customer_id,
             line_kind,
             currency,
             unit_cost,
             net_revenue
         ),
         {%- for column in order_columns %}
-            case
-                when orders_with_differing_lines.order_id is null then order_lines.{{ column }}
-                else orders_with_differing_lines.{{ column }}
-            end as {{ column }},
+            {{ of_order(column) }} as {{ column }},
         {%- endfor %}
+        coalesce({{ of_order('customer_id') }}, customers_of_returns.customer_id) as customer_id,
         {{ order_date() }} as order_date,
         coalesce(order_lines.order_status = 'cancelled', false)
             as is_cancelled,
@@ -159,6 +174,8 @@ lines_with_terms as (
             and order_lines.line_number = line_costs.line_number
     left join orders_with_differing_lines
         on order_lines.order_id = orders_with_differing_lines.order_id
+    left join customers_of_returns
+        on order_lines.order_id = customers_of_returns.order_id
 
 ),
 

@@ -1,5 +1,5 @@
 -- Orders that returns point at, so mostly few or none.
-with order_lines as (
+with order_lines as not materialized (
 
     select * from {{ ref('int_current_order_lines') }}
 
@@ -23,6 +23,8 @@ lines_built_now as (
 
     select
         order_lines.order_id,
+        order_lines.returned_order_id,
+        {{ of_order('customer_id') }} as customer_id,
         {{ order_date() }} as order_date
     from order_lines
     left join orders_with_differing_lines
@@ -37,16 +39,13 @@ lines_built_now as (
 
         select
             order_id,
+            returned_order_id,
+            nullif(customer_id, 'anonymous') as customer_id,
             order_date
         from {{ source('last_build', 'fct_order_lines') }}
-        where order_id in (select returned_order_id from returns)
-
-        union all
-
-        select
-            order_id,
-            order_date
-        from {{ source('last_intermediate_build', 'int_order_lines_without_rate') }}
+        where
+            order_id in (select returned_order_id from returns)
+            and order_id not in {{ affected_orders() }}
 
     ),
 
@@ -57,7 +56,6 @@ lines_built_now as (
         union all
 
         select * from last_lines
-        where order_id not in {{ affected_orders() }}
 
     ),
 {%- else -%}
@@ -73,7 +71,10 @@ final as (
 
     select
         order_id,
-        min(order_date) as order_date
+        min(order_date) as order_date,
+        -- An order that takes something back may have its own customer from there: it lends none,
+        -- so that nobody comes by a chain.
+        case when bool_and(returned_order_id is null) then min(customer_id) end as customer_id
     from found_lines
     where order_id in (select returned_order_id from returns)
     group by order_id

@@ -149,6 +149,14 @@ def test_a_night_gone_wrong_keeps_the_last_good_rules_with_their_date(connection
     assert taken(connection) == (PAIRS, [as_of(6)])
 
 
+def test_those_of_the_same_day_stay_too(connection):
+    """As where a mapping was mended for the worse, or a second delivery broke the first."""
+    for number in range(6):
+        night(connection, number)
+    assert "those as of" in night(connection, 5, later=UNRELATED, run=6).warnings[0]
+    assert taken(connection) == (PAIRS, [as_of(5)])
+
+
 def test_whoever_accepts_them_gets_them(connection):
     for number in range(5):
         night(connection, number)

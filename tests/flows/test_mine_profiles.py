@@ -1,7 +1,6 @@
 """The profile rules of the mine stage, over tables as the core leaves them."""
 
-from datetime import date
-from decimal import Decimal
+from datetime import date, timedelta
 
 import duckdb
 import pytest
@@ -10,10 +9,11 @@ import yaml
 from flows.load.raw_tables import create_raw_tables
 from flows.mine.profiles import mine_profiles
 from flows.project import project_folder
-from flows.settings import ProfileSettings
+from flows.settings import MiningSettings, ProfileSettings
 
 AS_OF = date(2026, 1, 1)
 SETTINGS = ProfileSettings()
+MINING = MiningSettings()
 PEOPLE = 400
 
 
@@ -60,9 +60,9 @@ def connection():
         yield connection
 
 
-def mine(connection, settings=SETTINGS, run="run"):
+def mine(connection, settings=SETTINGS, run="run", mining=MINING):
     """Mine; returns how many rules are published."""
-    return mine_profiles(connection, settings, run, withhold_below=Decimal("0.5")).rows_out
+    return mine_profiles(connection, settings, mining, run).rows_out
 
 
 def rules(connection):
@@ -126,3 +126,42 @@ def test_a_shop_without_customers_or_without_attributes_has_no_rules(connection)
     assert mine(connection, SETTINGS, "run") == 0
     connection.execute("delete from intermediate.int_profiled_customers")
     assert mine(connection, SETTINGS, "next run") == 0
+
+
+def nights(connection, last, **options):
+    """Five good nights of twelve rules, and one in which all buy rice alone.
+
+    Returns whether its rules were withheld.
+    """
+    connection.execute(
+        """
+        insert into intermediate.int_item_purchases
+        select order_id, customer_id, item || number
+        from intermediate.int_item_purchases, range(5) as numbers (number)
+        where item <> 'product:rice'
+        """
+    )
+    for number in range(5):
+        day = AS_OF - timedelta(days=5 - number)
+        connection.execute("update intermediate.int_as_of_date set as_of_date = ?", [day])
+        mine(connection, run=f"run {number}")
+    connection.execute("update intermediate.int_as_of_date set as_of_date = ?", [AS_OF])
+    connection.execute("update intermediate.int_item_purchases set item = 'product:rice'")
+    mine(connection, run=last, **options)
+    return connection.execute(
+        "select bool_or(is_withheld) from state.model_reports where run_id = ?", [last]
+    ).fetchone()[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "is_withheld"),
+    [
+        ({}, True),
+        ({"settings": ProfileSettings(maximum_rules=30)}, True),
+        ({"settings": ProfileSettings(minimum_lift=2)}, False),
+        ({"mining": MiningSettings(item_levels=["product"])}, False),
+        ({"mining": MiningSettings(holdout_share="0.3")}, False),
+    ],
+)
+def test_only_nights_of_the_same_settings_tell_what_is_usual(connection, options, is_withheld):
+    assert nights(connection, "run 5", **options) is is_withheld

@@ -12,6 +12,11 @@ from flows.mine.recommendations import recommend_products
 from flows.project import project_folder
 
 AS_OF = date(2026, 6, 1)
+LISTED = """
+    select customer_id, task, product_id, because_product_id
+    from mining.recommendations
+    order by all
+"""
 
 
 @pytest.fixture
@@ -117,3 +122,37 @@ def test_a_second_run_takes_the_place_of_the_first(connection):
 def test_a_warehouse_of_nothing_has_no_lists(connection):
     connection.execute("insert into intermediate.int_as_of_date values (null)")
     assert recommend_products(connection, "run 1", withhold_below=Decimal("0.5")) == (0, 0, ())
+
+
+def test_lists_that_stay_lose_whoever_and_whatever_has_left(connection):
+    """A person forgotten, a product sold out, one bought since."""
+    fill(connection)
+    recommend_products(connection, "run 1", withhold_below=Decimal("0.5"))
+    before = connection.execute(LISTED).fetchall()
+    connection.execute(
+        """
+        update state.model_reports set value = 2 where metric in ('ndcg_new', 'ndcg_restock');
+        insert into state.model_reports
+        select
+            'run 0' || days, model, metric, as_of_date - days::integer, value, is_withheld, settings
+        from state.model_reports, range(1, 6) as nights (days);
+        delete from intermediate.int_product_purchases where customer_id = 'shop:4';
+        delete from intermediate.int_recommendable_products where product_id = 'shop:3';
+        update intermediate.int_recommendable_products set is_sold = false
+        where product_id = 'shop:7';
+        insert into intermediate.int_product_purchases
+        select 'shop:2', 'shop:1', as_of_date - 1 from intermediate.int_as_of_date;
+        """
+    )
+    made = recommend_products(connection, "run 2", withhold_below=Decimal(1))
+    assert "stay" in made.warnings[0]
+    stayed = connection.execute(LISTED).fetchall()
+    assert stayed == [
+        (customer, task, product, because)
+        for customer, task, product, because in before
+        if customer != "shop:4"
+        and product not in ("shop:3", "shop:7")
+        and because != "shop:3"
+        and (customer, task, product) != ("shop:2", "new", "shop:1")
+    ]
+    assert 0 < len(stayed) < len(before)

@@ -3,7 +3,7 @@
 import errno
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import duckdb
@@ -103,18 +103,37 @@ def test_a_file_that_is_still_being_written_is_waited_for_and_tried_again(
     path = landing / "shop" / "lines.csv"
     path.write_text(beginning)
     waited: list[float] = []
+    sleep = time.sleep
 
     def write_on(seconds: float) -> None:
         waited.append(seconds)
         if len(waited) == 1:
             path.write_text(HEADER + LINE)
+        else:
+            sleep(seconds)
 
     monkeypatch.setattr(file_hashes.time, "sleep", write_on)
     with pytest.raises(TransientLoadError, match=r"lines\.csv is still being written"):
-        load(rest_seconds=2)
-    (delivery,) = load(rest_seconds=2)
+        load(rest_seconds=0.3)
+    (delivery,) = load(rest_seconds=0.3)
     assert delivery.rows_loaded == 1
-    assert [0 < seconds <= 2 for seconds in waited] == [True, True]
+    assert [0 < seconds <= 0.3 for seconds in waited] == [True, True]
+
+
+def test_a_file_that_comes_in_the_middle_of_a_load_is_waited_for_too(
+    load: Load, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not there when all were looked at, and may be half of a full list."""
+
+    def come_late(paths: Iterable[Path], seconds: float) -> None:
+        (landing / "shop" / "lines.csv").write_text(HEADER + LINE)
+
+    monkeypatch.setattr(loader, "wait_until_at_rest", come_late)
+    with pytest.raises(TransientLoadError, match=r"lines\.csv is still being written"):
+        load(rest_seconds=60)
+    monkeypatch.undo()
+    (delivery,) = load()
+    assert delivery.rows_loaded == 1
 
 
 @pytest.mark.usefixtures("settled")

@@ -758,6 +758,19 @@ def test_words_numbers_and_dates_as_the_mapping_says(load: Load, query: Query) -
     assert query("select cost from raw.campaigns") == [(Decimal("1234.5"),)]
 
 
+def test_single_lines_by_name_need_their_numbers(load: Load) -> None:
+    """Numbered by its place in a file, a pot would take the place of an earlier file's tea."""
+    mapping = SHOP.partition("entities:")[0] + (
+        "delivers: lines\nentities:\n  order_lines: {files: lines.csv, columns: by_name}\n"
+    )
+    with pytest.raises(LoadError, match="line_number"):
+        load(
+            mapping,
+            lines__csv="order_id,ordered_at,product_id,quantity,unit_price\n"
+            "1,2024-05-01 10:00,tea,1,10\n",
+        )
+
+
 def test_by_name(load: Load, query: Query) -> None:
     mapping = """
         source: shop

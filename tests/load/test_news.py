@@ -4,8 +4,10 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from flows.load.earlier_loads import all_readings, take_over_readings
 from tests.load.conftest import HEADER, LOADED_AT, SHOP, Load, Query
 
 LINE = "A1,2024-05-01 10:00,C1,P1,2,10\n"
@@ -206,6 +208,23 @@ def test_a_new_file_of_heads_does_not_bring_old_lines_back(load: Load, query: Qu
     # nor are they read in the night after
     deliveries = load(JOINED, LOADED_AT + 4 * NIGHT)
     assert "was loaded before" in deliveries[0].notes[0]
+
+
+def test_a_night_without_news_reads_again_once(
+    load: Load, query: Query, connection: duckdb.DuckDBPyConnection
+) -> None:
+    """Its copy of the work file is thrown away, but not what it learned of the files."""
+    heads = HEADS_HEADER + "A1,2024-05-01,5\n"
+    load(JOINED, lines_1__csv=LINES_HEADER + "A1,P1,1,10\n", heads_1__csv=heads)
+    query("create table before as from raw.loads")
+    (delivery,) = load(JOINED, LOADED_AT + NIGHT, heads_2__csv=HEADS_HEADER + "A9,2024-05-03,1\n")
+    assert "was read again" in delivery.notes[0]
+    readings = all_readings(connection)
+    query("delete from raw.loads")
+    query("insert into raw.loads from before")
+    take_over_readings(connection, readings)
+    (delivery,) = load(JOINED, LOADED_AT + 2 * NIGHT)
+    assert "was loaded before" in delivery.notes[0]
 
 
 def test_a_changed_head_changes_its_orders_in_their_place(load: Load, query: Query) -> None:
