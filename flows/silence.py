@@ -37,9 +37,14 @@ def newly_silent(
         ),
 
         deliveries as (
+            -- of orders, where it ever delivered any: a list of products may come every night
+            -- beside an export of orders that broke
             select
                 source,
-                max(loaded_at) as newest_at
+                coalesce(
+                    max(coalesce(first_loaded_at, loaded_at)) filter (where entity = 'order_lines'),
+                    max(coalesce(first_loaded_at, loaded_at))
+                ) as newest_at
             from raw.loads
             where list_contains($sources, source)
             group by source

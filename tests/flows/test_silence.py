@@ -24,21 +24,30 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 def night(
     connection: duckdb.DuckDBPyConnection, number: int, *deliver: str, status: str = "published"
 ) -> list[str]:
-    """What is told in the night of this number, in which these sources deliver."""
+    """What is told in the night of this number, in which these sources deliver.
+
+    A source's name stands for its order lines; `shop/products` for a list of its products.
+    """
     now, run_id = FIRST + timedelta(days=number), f"{number:03}"
     connection.execute(
         "insert into state.runs (run_id, started_at, status) values (?, ?, 'running')",
         [run_id, now],
     )
-    for source in deliver:
+    for delivery in deliver:
+        source, _, entity = delivery.partition("/")
         connection.execute(
             "insert into raw.loads by name select coalesce(max(load_id), 0) + 1 as load_id, "
-            "$run as run_id, $source as source, 'order_lines' as entity, 'orders.csv' as "
+            "$run as run_id, $source as source, $entity as entity, 'orders.csv' as "
             "source_file, 'a' as content_sha256, 'b' as mapping_sha256, $now as loaded_at, "
             "0 as file_bytes, 0 as records_read, 0 as rows_loaded, 0 as rows_rejected, "
             "0 as rows_derived, 0 as rows_skipped from raw.loads",
             # what a night loads comes a little later than its run
-            {"run": run_id, "source": source, "now": now + timedelta(seconds=30)},
+            {
+                "run": run_id,
+                "source": source,
+                "entity": entity or "order_lines",
+                "now": now + timedelta(seconds=30),
+            },
         )
     told = newly_silent(connection, ["shop", "till"], 3, run_id)
     connection.execute("update state.runs set status = ? where run_id = ?", [status, run_id])
@@ -54,6 +63,27 @@ def test_a_source_that_fell_silent_is_told_once(connection: duckdb.DuckDBPyConne
     ]
     assert night(connection, 8, "till", "shop") == []
     assert [night(connection, one, "till") for one in (9, 10, 11)] == [[], [], [silent]]
+
+
+def test_other_lists_of_a_source_do_not_hide_that_no_orders_come(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    night(connection, 0, "shop", "shop/products", "till/products")
+    lists = ("shop/products", "till/products")
+    assert [night(connection, one, *lists) for one in (1, 2, 3, 4)] == [
+        *([], []),
+        ["shop: nothing new has come for 3 days"],
+        [],
+    ]
+
+
+def test_a_file_that_a_mended_mapping_reads_anew_is_nothing_new(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    night(connection, 0, "shop")
+    night(connection, 2, "shop")
+    connection.execute("update raw.loads set first_loaded_at = ? where load_id = 2", [FIRST])
+    assert night(connection, 3) == ["shop: nothing new has come for 3 days"]
 
 
 def test_a_silence_that_a_failed_night_could_not_tell_is_told_by_the_next(

@@ -83,7 +83,13 @@ delivery_totals as (
 
     select
         source,
-        timezone('UTC', max(loaded_at)) as newest_delivery_at
+        timezone(
+            'UTC',
+            coalesce(
+                max(delivered_at) filter (where entity = 'order_lines'),
+                max(delivered_at)
+            )
+        ) as newest_delivery_at
 
     from loads
     group by source
