@@ -87,7 +87,7 @@ from flows.runs import (
     why_it_failed,
 )
 from flows.settings import MiningSettings, ProfileSettings, RefreshSettings
-from flows.silence import newly_silent, without_folder
+from flows.silence import newly_silent, not_looked_at
 from flows.stages import Stage, stage
 from flows.upgrade import undo_interrupted_0_1
 from flows.work_file import (
@@ -449,7 +449,8 @@ def _missing_sources(
     loaded = [mapping.source for mapping in mappings]
     missing = newly_silent(connection, loaded, settings.gates.silent_days, run_id)
     if settings.sources is None:
-        missing += without_folder(connection, settings.landing.resolve())
+        mapped = _known_mappings(settings)
+        missing += not_looked_at(connection, settings.landing.resolve(), mapped)
     return missing
 
 
@@ -570,7 +571,7 @@ def chosen_mappings(settings: RefreshSettings) -> list[SourceMapping]:
         RefreshError: for an unknown source, a missing landing folder, or nothing to load.
         MappingError: for a mapping that is not valid.
     """
-    known = find_mappings([project_folder() / "sources", settings.mappings])
+    known = _known_mappings(settings)
     landing = settings.landing.resolve()
     if settings.sources is not None:
         for name in settings.sources:
@@ -591,6 +592,10 @@ def chosen_mappings(settings: RefreshSettings) -> list[SourceMapping]:
             f"known are {', '.join(sorted(known))}"
         )
     return [load_mapping(known[name]) for name in found]
+
+
+def _known_mappings(settings: RefreshSettings) -> dict[str, Path]:
+    return find_mappings([project_folder() / "sources", settings.mappings])
 
 
 def _count(database: Path, table: str) -> int:

@@ -1,6 +1,6 @@
 """Sources from which nothing comes any more: no gate judges them, for they deliver nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import duckdb
@@ -66,22 +66,27 @@ def newly_silent(
     return [f"{source}: nothing new has come for {days} days" for source, days in rows]
 
 
-def without_folder(connection: duckdb.DuckDBPyConnection, landing: Path) -> list[str]:
-    """Name sources that were loaded before and have no folder in the landing folder any more.
+def not_looked_at(
+    connection: duckdb.DuckDBPyConnection, landing: Path, mapped: Collection[str]
+) -> list[str]:
+    """Name sources that were loaded before and have no mapping or no folder any more.
 
-    Told by each run: a drive that is not mounted looks the same as a source that was given up.
+    Told by each run: a drive that is not mounted, or a mapping that was renamed, looks the same as
+    a source that was given up.
 
     Args:
         connection: to the file that is built.
         landing: the folder that holds one folder for each source.
+        mapped: the sources that have a mapping.
 
     Returns:
         A sentence for each, without personal data.
     """
     rows = connection.execute("select distinct source from raw.loads order by source").fetchall()
     return [
-        f"{source}: its folder in the landing folder is gone, so nothing of it was looked at; if "
-        "that is meant, name the other sources in the setting `sources`"
+        f"{source}: its {'folder in the landing folder' if source in mapped else 'mapping'} is "
+        "gone, so nothing of it was looked at; if that is meant, name the other sources in the "
+        "setting `sources`"
         for (source,) in rows
-        if not (landing / source).is_dir()
+        if source not in mapped or not (landing / source).is_dir()
     ]

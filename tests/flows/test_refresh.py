@@ -362,7 +362,7 @@ def test_too_many_rejected_rows_stop_the_refresh_and_the_last_version_stays(
     assert rows(work_file(warehouse), "select count(*) from raw.order_lines") == [(len(SHOP),)]
 
 
-def test_a_source_without_a_folder_is_told_though_nothing_is_new(
+def test_a_source_without_a_mapping_is_told_though_nothing_is_new(
     refreshed_shop: Path, refresh: Refresh, tmp_path: Path
 ) -> None:
     shop = shutil.copytree(refreshed_shop, tmp_path / "shop", symlinks=True)
@@ -378,10 +378,10 @@ def test_a_source_without_a_folder_is_told_though_nothing_is_new(
         environment={"REGULARS_NOTICES__COMMAND": command},
     )
     assert "Nothing new in" in words_of(said)
-    assert "Warning: till: its folder in the landing folder is gone" in words_of(said)
+    assert "Warning: till: its mapping is gone" in words_of(said)
     notice = json.loads((tmp_path / "told.json").read_text())
     assert notice["event"] == "warning"
-    assert notice["message"].startswith("nothing is new\ntill: its folder")
+    assert notice["message"].startswith("nothing is new\ntill: its mapping")
 
 
 def test_two_currencies_need_a_word(shop: Path, refresh: Refresh) -> None:

@@ -1,4 +1,4 @@
-"""Sources that deliver nothing: those that fell silent are told once, a lost folder each time."""
+"""Sources that deliver nothing: those that fell silent are told once, what is not looked at each time."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from flows.load.raw_tables import create_raw_tables
-from flows.silence import newly_silent, without_folder
+from flows.silence import newly_silent, not_looked_at
 
 FIRST = datetime(2026, 3, 2, 2, tzinfo=UTC)
 
@@ -103,13 +103,26 @@ def test_sources_that_are_not_to_be_loaded_are_not_silent(
     assert night(connection, 4) == []
 
 
-def test_a_source_whose_folder_is_gone_is_named(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+@pytest.mark.parametrize(
+    ("is_mapped", "has_folder", "gone"),
+    [
+        (True, True, None),
+        (True, False, "folder in the landing folder"),
+        (False, True, "mapping"),
+        (False, False, "mapping"),
+    ],
+)
+def test_a_source_that_is_not_looked_at_any_more_is_named(
+    connection: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    is_mapped: bool,
+    has_folder: bool,
+    gone: str | None,
 ) -> None:
     night(connection, 0, "shop", "till")
-    for source in ("shop", "till"):
-        (tmp_path / source).mkdir()
-    assert without_folder(connection, tmp_path) == []
-    (tmp_path / "till").rmdir()
-    (told,) = without_folder(connection, tmp_path)
-    assert told.startswith("till: its folder in the landing folder is gone")
+    (tmp_path / "shop").mkdir()
+    if has_folder:
+        (tmp_path / "till").mkdir()
+    told = not_looked_at(connection, tmp_path, ["shop", "other", *(["till"] if is_mapped else [])])
+    expected = [] if gone is None else [f"till: its {gone} is gone"]
+    assert [one.partition(",")[0] for one in told] == expected
