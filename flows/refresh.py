@@ -87,7 +87,7 @@ from flows.runs import (
     why_it_failed,
 )
 from flows.settings import MiningSettings, ProfileSettings, RefreshSettings
-from flows.silence import newly_silent, not_looked_at
+from flows.silence import Silence, newly_silent, not_looked_at, remember_told
 from flows.stages import Stage, stage
 from flows.upgrade import undo_interrupted_0_1
 from flows.work_file import (
@@ -132,6 +132,7 @@ class RefreshResult:
         is_published: False where nothing was new, so that the version before stays.
         warnings: what people should look at, a sentence each: of the data, of sources that deliver
             nothing, and of what could not be done once readers saw the version.
+        silences: of the warnings, those of sources that fell silent.
         findings: number of the gates' findings, of which a warning may tell several.
     """
 
@@ -142,6 +143,7 @@ class RefreshResult:
     deliveries: tuple[Delivery, ...]
     is_published: bool = False
     warnings: tuple[str, ...] = ()
+    silences: tuple[Silence, ...] = ()
     findings: int = 0
 
 
@@ -200,7 +202,22 @@ def _run(
     if result.is_published or result.warnings:
         event: Event = "warning" if result.warnings else "success"
         tell_how_it_went(settings, event, result.run_id, _words(result))
+    if result.silences:
+        _remember(warehouse, result)
     return result
+
+
+def _remember(warehouse: Path, result: RefreshResult) -> None:
+    """Keep what was told once: only now, for a run that is killed before has told nobody.
+
+    Where another run holds the warehouse already, the next one tells it again.
+    """
+    with (
+        suppress(RefreshInProgressError, OSError, duckdb.Error),
+        sole_refresh(warehouse),
+        open_database(work_file(warehouse)) as connection,
+    ):
+        remember_told(connection, result.run_id, result.silences)
 
 
 def _words(result: RefreshResult) -> str:
@@ -355,7 +372,7 @@ def _run_stages(
 
     with open_database(database) as connection:
         report_rejected_rows(connection, run_id)
-        missing = _missing_sources(connection, settings, mappings, run_id) if not change else []
+        silences, missing = ([], []) if change else _missing_sources(connection, settings, mappings)
         currency = reporting_currency(connection, settings.reporting_currency)
         variables = settings.dbt_variables() | {"reporting_currency": currency}
         fingerprint = build_fingerprint(
@@ -373,6 +390,7 @@ def _run_stages(
             return RefreshResult(
                 *(run_id, None, published_file(warehouse), tuple(stages), tuple(deliveries)),
                 warnings=tuple(missing),
+                silences=tuple(silences),
             )
         mode: Mode = "affected" if is_as_built and not (settings.full or change) else "all"
         record_build(connection, run_id, mode, fingerprint)
@@ -435,6 +453,7 @@ def _run_stages(
         tuple(deliveries),
         is_published=True,
         warnings=tuple(warnings),
+        silences=tuple(silences),
         findings=len(findings),
     )
 
@@ -443,15 +462,18 @@ def _missing_sources(
     connection: duckdb.DuckDBPyConnection,
     settings: RefreshSettings,
     mappings: Sequence[SourceMapping],
-    run_id: str,
-) -> list[str]:
-    """What people should know of sources that deliver nothing, which no test and no gate sees."""
+) -> tuple[list[Silence], list[str]]:
+    """Sources that fell silent, and what people should know of these and of those not looked at.
+
+    They deliver nothing, so no test and no gate sees them.
+    """
     loaded = [mapping.source for mapping in mappings]
-    missing = newly_silent(connection, loaded, settings.gates.silent_days, run_id)
+    silences = newly_silent(connection, loaded, settings.gates.silent_days, datetime.now(UTC))
+    missing = list(map(str, silences))
     if settings.sources is None:
         mapped = _known_mappings(settings)
         missing += not_looked_at(connection, settings.landing.resolve(), mapped)
-    return missing
+    return silences, missing
 
 
 @task(

@@ -1,42 +1,49 @@
 """Sources from which nothing comes any more: no gate judges them, for they deliver nothing."""
 
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
 
-def newly_silent(
-    connection: duckdb.DuckDBPyConnection, sources: Sequence[str], silent_days: int, run_id: str
-) -> list[str]:
-    """Name sources that have brought nothing new for some days, on the first run of such a day.
+class Silence(NamedTuple):
+    """A source that has brought nothing new for some days.
 
-    Told once: some sources deliver by the week, and `regulars status` goes on naming them. A run
-    that failed told nobody.
+    Attributes:
+        source: the source.
+        newest_at: when its newest delivery came.
+        days: how many days ago.
+    """
+
+    source: str
+    newest_at: datetime
+    days: int
+
+    def __str__(self) -> str:
+        return f"{self.source}: nothing new has come for {self.days} days"
+
+
+def newly_silent(
+    connection: duckdb.DuckDBPyConnection, sources: Sequence[str], silent_days: int, now: datetime
+) -> list[Silence]:
+    """Find sources that have brought nothing new for some days, of which nobody was told yet.
+
+    Told once: some sources deliver by the week, and `regulars status` goes on naming them.
 
     Args:
         connection: to the file that is built; raw is loaded.
         sources: those that this run was to load.
-        silent_days: for how many days (UTC) nothing may have come.
-        run_id: the run under way, which is recorded.
+        silent_days: for how many days (`days_without`) nothing may have come.
+        now: the moment of the run, with its zone.
 
     Returns:
-        A sentence for each, without personal data.
+        Them, by name; `remember_told` when people were told.
     """
     rows = connection.execute(
         """
-        with this_run as (
-            select started_at from state.runs
-            where run_id = $run_id
-        ),
-
-        last_run as (
-            select max(started_at) as started_at
-            from state.runs
-            where run_id < $run_id and status in ('published', 'nothing new')
-        ),
-
-        deliveries as (
+        with deliveries as (
             -- of orders, where it ever delivered any: a list of products may come every night
             -- beside an export of orders that broke
             select
@@ -50,20 +57,35 @@ def newly_silent(
             group by source
         )
 
-        select
-            deliveries.source,
-            datediff('day', deliveries.newest_at, this_run.started_at) as days
+        select deliveries.source, deliveries.newest_at
         from deliveries
-        cross join this_run
-        cross join last_run
-        where
-            days >= $silent_days
-            and datediff('day', deliveries.newest_at, last_run.started_at) < $silent_days
+        anti join state.told_silences as told
+            on deliveries.source = told.source and deliveries.newest_at = told.newest_at
         order by deliveries.source
         """,
-        {"run_id": run_id, "sources": list(sources), "silent_days": silent_days},
+        {"sources": list(sources)},
     ).fetchall()
-    return [f"{source}: nothing new has come for {days} days" for source, days in rows]
+    found = [Silence(source, newest, days_without(newest, now)) for source, newest in rows]
+    return [one for one in found if one.days >= silent_days]
+
+
+def days_without(newest_at: datetime, now: datetime) -> int:
+    """Count the days (UTC) since a delivery.
+
+    By the calendar: the night that begins a minute earlier than the one that loaded it did is a day
+    later all the same.
+    """
+    return (now.astimezone(UTC).date() - newest_at.astimezone(UTC).date()).days
+
+
+def remember_told(
+    connection: duckdb.DuckDBPyConnection, run_id: str, silences: Sequence[Silence]
+) -> None:
+    """Keep of which silences people were told, and by which run."""
+    connection.executemany(
+        "insert or replace into state.told_silences values (?, ?, ?)",
+        [[one.source, one.newest_at, run_id] for one in silences],
+    )
 
 
 def not_looked_at(

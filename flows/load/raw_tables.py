@@ -127,6 +127,15 @@ create table if not exists state.findings (
 )
 """
 
+# Of which sources people were told that nothing comes from them (flows/silence.py).
+_TOLD_SILENCES: Final = """
+create table if not exists state.told_silences (
+    source varchar primary key,
+    newest_at timestamptz not null,        -- its newest delivery then; a later one ends the silence
+    run_id varchar not null                -- the run that told
+)
+"""
+
 # What the mine stage of a run measured of each model.
 _MODEL_REPORTS: Final = """
 create table if not exists state.model_reports (
@@ -197,6 +206,7 @@ def create_raw_tables(connection: duckdb.DuckDBPyConnection) -> None:
         _RUN_STAGES,
         _FILE_HASHES,
         _FINDINGS,
+        _TOLD_SILENCES,
         _MODEL_REPORTS,
         _WAREHOUSE,
         *(_ERASURES, _ERASED_CUSTOMERS, _ERASURE_KEY),

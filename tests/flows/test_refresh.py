@@ -362,26 +362,40 @@ def test_too_many_rejected_rows_stop_the_refresh_and_the_last_version_stays(
     assert rows(work_file(warehouse), "select count(*) from raw.order_lines") == [(len(SHOP),)]
 
 
-def test_a_source_without_a_mapping_is_told_though_nothing_is_new(
+def test_sources_that_deliver_nothing_are_told_though_nothing_is_new(
     refreshed_shop: Path, refresh: Refresh, tmp_path: Path
 ) -> None:
     shop = shutil.copytree(refreshed_shop, tmp_path / "shop", symlinks=True)
     with duckdb.connect(work_file(shop / "warehouse")) as connection:
         connection.execute(
             "insert into raw.loads by name "
-            "select * replace (2 as load_id, 'till' as source) from raw.loads where load_id = 1"
+            "select * replace (2 as load_id, 'till' as source) from raw.loads where load_id = 1; "
+            "update raw.loads set loaded_at = now() - interval 5 days"
         )
+    file = str(tmp_path / "told.json")
     tell = "import sys; open(sys.argv[1], 'w').write(sys.stdin.read())"
-    command = json.dumps([sys.executable, "-c", tell, str(tmp_path / "told.json")])
-    said = refresh(
-        *(shop / "landing", shop / "warehouse"),
-        environment={"REGULARS_NOTICES__COMMAND": command},
-    )
-    assert "Nothing new in" in words_of(said)
-    assert "Warning: till: its mapping is gone" in words_of(said)
-    notice = json.loads((tmp_path / "told.json").read_text())
+    silent, missing = "shop: nothing new has come for 5 days", "till: its mapping is gone"
+
+    def night(command: str, *, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
+        return refresh(
+            *(shop / "landing", shop / "warehouse"),
+            succeeds=succeeds,
+            environment={
+                "REGULARS_NOTICES__COMMAND": json.dumps([sys.executable, "-c", command, file])
+            },
+        )
+
+    killed = night("import os; os.kill(os.getppid(), 9)", succeeds=False)  # and nobody was told
+    assert killed.returncode == -9
+    said = night(tell)
+    for words in ("Nothing new in", f"Warning: {silent}", f"Warning: {missing}"):
+        assert words in words_of(said)
+    notice = json.loads(Path(file).read_text())
     assert notice["event"] == "warning"
-    assert notice["message"].startswith("nothing is new\ntill: its mapping")
+    assert notice["message"].startswith(f"nothing is new\n{silent}\n{missing}")
+    night(tell)
+    again = json.loads(Path(file).read_text())
+    assert again["message"].startswith(f"nothing is new\n{missing}")
 
 
 def test_two_currencies_need_a_word(shop: Path, refresh: Refresh) -> None:

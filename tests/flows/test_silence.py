@@ -1,6 +1,6 @@
-"""Sources that deliver nothing: those that fell silent are told once, what is not looked at each time."""
+"""Sources that deliver nothing: silence is told once, what is not looked at each time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from flows.load.raw_tables import create_raw_tables
-from flows.silence import newly_silent, not_looked_at
+from flows.silence import newly_silent, not_looked_at, remember_told
 
 FIRST = datetime(2026, 3, 2, 2, tzinfo=UTC)
 
@@ -22,17 +22,17 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def night(
-    connection: duckdb.DuckDBPyConnection, number: int, *deliver: str, status: str = "published"
+    connection: duckdb.DuckDBPyConnection,
+    number: int,
+    *deliver: str,
+    looks_at: Sequence[str] = ("shop", "till"),
+    is_told: bool = True,
 ) -> list[str]:
     """What is told in the night of this number, in which these sources deliver.
 
     A source's name stands for its order lines; `shop/products` for a list of its products.
     """
     now, run_id = FIRST + timedelta(days=number), f"{number:03}"
-    connection.execute(
-        "insert into state.runs (run_id, started_at, status) values (?, ?, 'running')",
-        [run_id, now],
-    )
     for delivery in deliver:
         source, _, entity = delivery.partition("/")
         connection.execute(
@@ -49,9 +49,10 @@ def night(
                 "now": now + timedelta(seconds=30),
             },
         )
-    told = newly_silent(connection, ["shop", "till"], 3, run_id)
-    connection.execute("update state.runs set status = ? where run_id = ?", [status, run_id])
-    return told
+    silences = newly_silent(connection, looks_at, 3, now)
+    if silences and is_told:
+        remember_told(connection, run_id, silences)
+    return list(map(str, silences))
 
 
 def test_a_source_that_fell_silent_is_told_once(connection: duckdb.DuckDBPyConnection) -> None:
@@ -86,14 +87,16 @@ def test_a_file_that_a_mended_mapping_reads_anew_is_nothing_new(
     assert night(connection, 3) == ["shop: nothing new has come for 3 days"]
 
 
-def test_a_silence_that_a_failed_night_could_not_tell_is_told_by_the_next(
+def test_a_silence_that_nobody_was_told_of_is_told_by_the_next_night(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     night(connection, 0, "shop")
-    assert night(connection, 1, status="nothing new") == []
-    assert night(connection, 3, status="failed") == ["shop: nothing new has come for 3 days"]
-    assert night(connection, 4) == ["shop: nothing new has come for 4 days"]
-    assert night(connection, 5) == []
+    assert night(connection, 1) == []
+    silent = "shop: nothing new has come for"
+    assert night(connection, 3, looks_at=["till"]) == []  # or a `forget`, or a restore
+    assert night(connection, 4, is_told=False) == [f"{silent} 4 days"]  # it failed, or was killed
+    assert night(connection, 5) == [f"{silent} 5 days"]
+    assert night(connection, 6) == []
 
 
 def test_sources_that_are_not_to_be_loaded_are_not_silent(
