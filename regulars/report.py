@@ -12,6 +12,7 @@ from rich.text import Text
 from flows.audit import Audit
 from flows.load.loader import Delivery
 from flows.query import one_value
+from flows.silence import days_without
 from regulars.terminal import count, money, percent, plain_table, visible
 
 _ROWS_SHOWN = 10
@@ -199,7 +200,7 @@ def rejected_rows(
 def silent_sources(
     connection: duckdb.DuckDBPyConnection, days: int, now: datetime
 ) -> list[tuple[str, int]]:
-    """Sources without a new file for `days` days or more, with the number of days.
+    """Sources without a new file for `days` days (UTC) or more, with the number of days.
 
     A version that an earlier release published does not know when its files came.
     """
@@ -210,15 +211,11 @@ def silent_sources(
     ):
         return []
     rows = connection.execute(
-        """
-        select source, datediff('day', newest_delivery_at, timezone('UTC', $now::timestamptz))
-        from marts.about
-        where newest_delivery_at <= timezone('UTC', $now::timestamptz) - to_days($days)
-        order by source
-        """,
-        {"now": now, "days": days},
+        "select source, timezone('UTC', newest_delivery_at) from marts.about "
+        "where newest_delivery_at is not null order by source"
     ).fetchall()
-    return [(source, silent) for source, silent in rows]
+    silent = [(source, days_without(newest_at, now)) for source, newest_at in rows]
+    return [one for one in silent if one[1] >= days]
 
 
 def failed_tests(audit: Audit) -> Table:

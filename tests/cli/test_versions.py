@@ -5,7 +5,7 @@ import io
 import json
 import shlex
 import shutil
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -221,17 +221,16 @@ def test_status_counts_the_findings_that_it_does_not_show(run, warehouse):
     assert len(json.loads(answer.stdout)) == 13
 
 
-def test_status_names_silent_sources(run, warehouse):
+def test_status_names_silent_sources_by_the_days_that_a_notice_counts(run, warehouse):
     path = version_folder(warehouse, OLD) / "regulars.duckdb"
     assert "delivered nothing new" not in run("status").stdout
+    newest = datetime.combine(datetime.now(UTC), time(23, 59)) - timedelta(days=2)
     with duckdb.connect(path) as connection:
-        connection.execute(
-            "alter table marts.about add column newest_delivery_at timestamp; "
-            "update marts.about set newest_delivery_at = timezone('UTC', now()) - interval 50 hours"
-        )
+        connection.execute("alter table marts.about add column newest_delivery_at timestamp")
+        connection.execute("update marts.about set newest_delivery_at = ?", [newest])
     assert "delivered nothing new" not in run("status").stdout
-    with duckdb.connect(path) as connection:
+    with duckdb.connect(path) as connection:  # not three times 24 hours, but three days
         connection.execute(
-            "update marts.about set newest_delivery_at = timezone('UTC', now()) - interval 5 days"
+            "update marts.about set newest_delivery_at = newest_delivery_at - interval 1 day"
         )
-    assert "shop delivered nothing new for 5 days." in run("status").stdout
+    assert "shop delivered nothing new for 3 days." in run("status").stdout
