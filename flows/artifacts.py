@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 import duckdb
+from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.context import FlowRunContext
 
@@ -101,6 +102,23 @@ def report_rejected_rows(connection: duckdb.DuckDBPyConnection, run_id: str) -> 
         [dict(zip(names, [*row[:-1], _lines(row[-1], row[-2])], strict=True)) for row in found],
         key="rejected-rows",
         description="Rows that could not be read: their values stand in the work file only",
+    )
+
+
+@_never_failing
+def report_notes(notes: Sequence[tuple[str, str]]) -> None:
+    """Log what people should know of the landing folder, and show it as artifact `notes`.
+
+    Args:
+        notes: a file or a folder, relative to the landing folder, and what to know of it.
+    """
+    log = get_run_logger()
+    for file, note in notes:
+        log.info("%s: %s", file, note)
+    create_table_artifact(
+        [{"file": file, "note": note} for file, note in notes],
+        key="notes",
+        description="What to know of the files",
     )
 
 

@@ -15,6 +15,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from flows.artifacts import (
+    report_notes,
     report_rejected_rows,
     report_row_counts,
     report_tables,
@@ -56,6 +57,7 @@ from flows.load.loader import (
 )
 from flows.load.mapping import Mapping as SourceMapping
 from flows.load.mapping import MappingError, find_mappings, load_mapping
+from flows.load.unread_files import unmapped_folders, unread_files
 from flows.mine import mine_all
 from flows.mine.model_output import Mined
 from flows.notices import Event, tell_how_it_went
@@ -362,7 +364,9 @@ def _run_stages(
         deliveries: list[Delivery] = []
         for mapping in mappings:
             deliveries += load(database, settings.landing.resolve(), mapping, run_id)
-        if change is not None:
+        if change is None:
+            report_notes(_notes(settings, mappings, deliveries))
+        else:
             with open_database(database) as connection:
                 change(connection)
         current.rows_in = sum(delivery.records_read for delivery in deliveries)
@@ -442,6 +446,7 @@ def _run_stages(
     warnings = [
         *(f"{one.name}: {one.failures} rows" for one in results if one.status == "warn"),
         *in_short(findings),
+        *(f"{one.source_file}: {said}" for one in deliveries for said in one.warnings),
         *missing,
         *mined.warnings,
     ]
@@ -456,6 +461,26 @@ def _run_stages(
         silences=tuple(silences),
         findings=len(findings),
     )
+
+
+def _notes(
+    settings: RefreshSettings, mappings: Sequence[SourceMapping], deliveries: Sequence[Delivery]
+) -> list[tuple[str, str]]:
+    """What people should know of new files, and of those that nothing reads."""
+    landing = settings.landing.resolve()
+    notes = [
+        (one.source_file, said)
+        for one in deliveries
+        if one.is_new
+        for said in (*one.notes, *one.warnings)
+    ]
+    for mapping in mappings:
+        for name in unread_files(mapping, landing):
+            notes.append((f"{mapping.source}/{name}", "read by no entity of its mapping"))
+    if settings.sources is None:
+        for folder in unmapped_folders(landing, _known_mappings(settings)):
+            notes.append((folder, "has files but no mapping: not loaded"))
+    return notes
 
 
 def _missing_sources(

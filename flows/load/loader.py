@@ -80,6 +80,8 @@ class Delivery:
         rows_skipped: no rows of this entity, or folded into a later row of their key.
         is_new: False where the file is as it was when last loaded; then all counts are 0.
         notes: what a person should know: new columns, no records, repeated keys, orders replaced.
+        warnings: what a person should see to: ids that are contacts, files that a mended mapping
+            could not read anew.
         listed_at: of a full list the newest time of a row in it, of people forgotten too.
     """
 
@@ -93,6 +95,7 @@ class Delivery:
     rows_skipped: int
     is_new: bool
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     listed_at: datetime | None = None
 
 
@@ -448,7 +451,7 @@ def _load_entity(
         except LandingError as error:
             raise _load_error(where, error) from error
         if lost:
-            deliveries[0] = replace(deliveries[0], notes=(*deliveries[0].notes, lost))
+            deliveries[0] = replace(deliveries[0], warnings=(*deliveries[0].warnings, lost))
     new = [one.load_id for one in deliveries if one.is_new]
     if name != "order_lines" or not new or not (first or len(new) > 1):
         return deliveries
@@ -704,8 +707,7 @@ def _load_file(
     withheld = withhold_erased(connection, mapping, name, load_id)
     loaded -= withheld
     skipped += withheld
-    if told := contacts_as_ids(connection, name, load_id):
-        notes.append(told)
+    contacts = contacts_as_ids(connection, name, load_id)
     if main.good + main.malformed == 0:
         notes.append(f"{main.name} holds no records, only a header")
     return Delivery(
@@ -719,6 +721,7 @@ def _load_file(
         rows_skipped=skipped,
         is_new=True,
         notes=tuple(notes),
+        warnings=(contacts,) if contacts else (),
         listed_at=listed_at,
     )
 

@@ -200,8 +200,9 @@ def check(name: Name, config: options.Config = None, landing: options.Landing = 
         fail("\n".join(["the refresh would stop here:", *checked.problems]))
     if not checked.rejections:
         console.print("No row would be rejected.")
-    for refused in checked.refused_alone:
-        console.print(Text(f"Warning: {visible(refused)}", style="yellow"), soft_wrap=True)
+    warnings = [f"{one.source_file}: {said}" for one in checked.deliveries for said in one.warnings]
+    for warning in (*checked.refused_alone, *warnings):
+        console.print(Text(f"Warning: {visible(warning)}", style="yellow"), soft_wrap=True)
     console.print("It would load (judged as if nothing were loaded yet).\n\n[dim]What next[/dim]")
     again = escape(options.repeated(config, None))
     console.print(f"  {program()} refresh{again} --source {name}", soft_wrap=True)

@@ -139,6 +139,12 @@ def test_check_tells_of_a_file_that_would_be_refused_alone(run, shop):
     assert "orders.csv would be refused" not in words(result.stdout)
 
 
+def test_check_warns_of_ids_that_are_contacts(run, shop):
+    (shop / "orders_2.csv").write_text(HEADER + "4,1,2026-01-04 10:00:00,ann@mail.example,p,1,2\n")
+    text = words(run("source", "check", "shop").stdout)
+    assert "Warning: shop/orders_2.csv: 1 of 1 customer ids look like phone numbers" in text
+
+
 def test_check_exits_with_1_where_the_refresh_would_stop(run, shop):
     (shop / "orders.csv").write_text(HEADER + "1,1,never,c,p,many,9.50\n")
     result = run("source", "check", "shop")

@@ -35,6 +35,7 @@ def refresh(path):
     with duckdb.connect(path, read_only=True) as connection:
         report_rejected_rows(connection, "run")
         report_tables(connection)
+        report_notes([("shop/lines.csv", "2 rows repeat a key")])
         report_rejected_rows(connection.cursor(), ["no", "run", "at", "all"])  # logged, no more
     report_row_counts([Stage("load", datetime.now(UTC), 1.25, 30, 5)])
     report_tests([
@@ -104,6 +105,8 @@ def test_reports_are_there_and_hold_no_value(prefect_api: str, database: Path) -
             "first lines": ", ".join(str(line) for line in range(2, 22)) + " and 9 more",
         }
     ]
+    assert "shop/lines.csv: 2 rows repeat a key" in finished.stderr
+    assert json.loads(found["notes"]) == [{"file": "shop/lines.csv", "note": "2 rows repeat a key"}]
     assert json.loads(found["row-counts"]) == [
         {"stage": "load", "seconds": 1.2, "rows in": 30, "rows out": 5}
     ]

@@ -278,7 +278,14 @@ def test_a_full_refresh_doubles_nothing_and_what_fails_after_it_is_a_warning(
 
 
 def test_a_past_as_of_date_counts_nothing_from_it_on(shop: Path, refresh: Refresh) -> None:
-    refresh(shop / "landing", shop / "warehouse", "--as-of", "2026-02-10")
+    write_orders(
+        shop / "landing/shop/orders2.csv",
+        [("6", "cai@mail.example", "tea", "2026-03-02 09:00", "1", "3.50")],
+    )
+    said = refresh(shop / "landing", shop / "warehouse", "--as-of", "2026-02-10")
+    contacts = "shop/orders2.csv: 1 of 1 customer ids look like phone numbers or e-mail addresses"
+    assert f"Warning: {contacts}" in words_of(said)
+    assert contacts in (shop / "warehouse/work/logs/refresh.log").read_text()
     published = published_file(shop / "warehouse")
     assert rows(published, "select customer_id, frequency, recency_days from marts.rfm") == [
         ("shop:Ann", 1, 36)
@@ -372,6 +379,9 @@ def test_sources_that_deliver_nothing_are_told_though_nothing_is_new(
             "select * replace (2 as load_id, 'till' as source) from raw.loads where load_id = 1; "
             "update raw.loads set loaded_at = now() - interval 5 days"
         )
+    (shop / "landing/shop/order.csv").touch()
+    (shop / "landing/market").mkdir()
+    (shop / "landing/market/orders.csv").touch()
     file = str(tmp_path / "told.json")
     tell = "import sys; open(sys.argv[1], 'w').write(sys.stdin.read())"
     silent, missing = "shop: nothing new has come for 5 days", "till: its mapping is gone"
@@ -396,6 +406,9 @@ def test_sources_that_deliver_nothing_are_told_though_nothing_is_new(
     night(tell)
     again = json.loads(Path(file).read_text())
     assert again["message"].startswith(f"nothing is new\n{missing}")
+    log = (shop / "warehouse/work/logs/refresh.log").read_text()
+    assert "shop/order.csv: read by no entity" in log
+    assert "market: has files but no mapping" in log
 
 
 def test_two_currencies_need_a_word(shop: Path, refresh: Refresh) -> None:

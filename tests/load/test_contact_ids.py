@@ -35,7 +35,7 @@ def lines(ids: Sequence[str]) -> str:
 
 def test_contacts_are_told(load: Load) -> None:
     (delivery,) = load(lines__csv=lines([*CONTACTS, *CONTACTS]))
-    (note,) = delivery.notes
+    (note,) = delivery.warnings
     assert note.startswith("15 of 15 customer ids look like phone numbers or e-mail addresses")
     assert not any(contact in note for contact in CONTACTS)
 
@@ -43,13 +43,13 @@ def test_contacts_are_told(load: Load) -> None:
 @pytest.mark.parametrize("customer_id", IDS)
 def test_an_id(load: Load, customer_id: str) -> None:
     (delivery,) = load(lines__csv=lines([customer_id]))
-    assert delivery.notes == ()
+    assert delivery.warnings == ()
 
 
 @pytest.mark.parametrize(("others", "is_told"), [(9, True), (10, False)])
 def test_one_in_ten_is_told(load: Load, others: int, is_told: bool) -> None:
     (delivery,) = load(lines__csv=lines([CONTACTS[0], *map(str, range(others))]))
-    assert any("1 of 10 customer ids" in note for note in delivery.notes) == is_told
+    assert any("1 of 10 customer ids" in note for note in delivery.warnings) == is_told
 
 
 def test_a_dry_run_tells_it_too(
@@ -57,4 +57,4 @@ def test_a_dry_run_tells_it_too(
 ) -> None:
     (landing / "shop/lines.csv").write_text(lines(CONTACTS))
     (delivery,) = check_source(read_mapping(), landing).deliveries
-    assert any("15 of 15 customer ids" in note for note in delivery.notes)
+    assert any("15 of 15 customer ids" in note for note in delivery.warnings)
