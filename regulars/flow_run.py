@@ -1,8 +1,10 @@
 """Runs a flow for a command: Prefect's server, the progress on the screen, the log beside."""
 
+import json
+import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from rich.console import Console
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from flows.settings import RefreshSettings
 
 Result = TypeVar("Result")
+# Whom a schedule's runs tell, and of which warehouse, where they cannot read the settings.
+_AS_SCHEDULED: Final = "REGULARS_AS_SCHEDULED"
 
 
 class FlowStoppedError(Exception):
@@ -105,3 +109,26 @@ def tell_of_no_run(settings: "RefreshSettings", why: str, *, is_repeated: bool =
         with suppress(RefreshInProgressError, OSError), sole_refresh(settings.warehouse):
             keep_trouble(settings.warehouse, trouble)
     tell_how_it_went(settings, "failure", None, trouble.message)
+
+
+def hand_on_whom_to_tell(settings: "RefreshSettings") -> None:
+    """Let the processes that this one starts know whom to tell where they cannot read settings.
+
+    By the environment, as secrets come: other users cannot read it.
+    """
+    notices = settings.notices.model_dump(mode="json")
+    if settings.notices.webhook is not None:
+        notices["webhook"] = settings.notices.webhook.get_secret_value()
+    handed = {"warehouse": str(settings.warehouse), "notices": notices}
+    os.environ[_AS_SCHEDULED] = json.dumps(handed)
+
+
+def tell_of_no_settings(why: str) -> None:
+    """Tell those whom the scheduler knew that no run could begin, for the settings are wrong.
+
+    Where no scheduler has started this process nobody is known.
+    """
+    from flows.settings import RefreshSettings
+
+    if handed := os.environ.get(_AS_SCHEDULED):
+        tell_of_no_run(RefreshSettings.model_validate_json(handed), why)

@@ -29,10 +29,16 @@ def nightly(
     end_with_scheduler()
     from flows.refresh import refresh
     from flows.work_file import work_folder
+    from regulars.flow_run import tell_of_no_settings
     from regulars.progress import log_to
     from regulars.settings import load_settings
+    from regulars.settings_file import InvalidSettingsError
 
-    settings = load_settings(config, {"landing": landing, "warehouse": warehouse})
+    try:
+        settings = load_settings(config, {"landing": landing, "warehouse": warehouse})
+    except InvalidSettingsError as error:
+        tell_of_no_settings(str(error))
+        raise
     folder = work_folder(settings.warehouse)
     with log_to(folder / "logs" / "refresh.log"):
         # Not a flow within this flow: the run of the deployment is the run of the refresh.

@@ -39,6 +39,7 @@ _EXAMPLES: Final[dict[str, Any]] = {
 }
 # Of the tests, of dbt and of the schedule.
 _NOT_SETTINGS: Final = {
+    "REGULARS_AS_SCHEDULED",
     "REGULARS_BUILD",
     "REGULARS_REAL_DATA",
     "REGULARS_SCHEDULER_PID",

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from regulars import options
-from regulars.flow_run import tell_of_no_run
+from regulars.flow_run import hand_on_whom_to_tell, tell_of_no_run
 from regulars.terminal import fail, screen, shown
 
 
@@ -45,6 +45,7 @@ def schedule(
     from regulars.reading import load_or_fail
 
     settings = load_or_fail(config, {"landing": landing, "warehouse": warehouse})
+    hand_on_whom_to_tell(settings)
     from flows.prefect_server import PrefectServerError, start_prefect_server
     from flows.work_file import make_private, work_folder
 

@@ -1,12 +1,14 @@
 """A run that cannot begin, for want of Prefect's server, is told to those who wait for it."""
 
 import json
+import os
 import sys
 
 import pytest
 
 from flows.upgrade import upgrade
 from flows.work_file import open_database, sole_refresh, work_file, work_folder
+from regulars.settings_file import InvalidSettingsError
 
 APPEND = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read() + chr(10))"
 
@@ -75,3 +77,24 @@ def test_a_schedule_that_is_started_again_and_again_tells_once(shop, run):
         assert run("schedule").exit_code == 1
     (notice,) = told(shop)
     assert notice["event"] == "failure"
+
+
+def test_a_night_that_cannot_read_its_settings_tells_whom_the_schedule_knew(shop, run, monkeypatch):
+    from regulars.nightly import nightly
+
+    settings = (shop / "regulars.toml").read_text()
+    address = "http://127.0.0.1:1/hook?token=secret"
+    (shop / "regulars.toml").write_text(f'{settings}webhook = "{address}"\ntries = 1\n')
+    monkeypatch.setenv("REGULARS_AS_SCHEDULED", "")  # to be as before at the end
+    assert run("schedule").exit_code == 1  # it has read them
+    assert address in os.environ["REGULARS_AS_SCHEDULED"]
+    (shop / "regulars.toml").write_text("as_of = 2026-13-01\n")
+    for _ in range(2):
+        with pytest.raises(InvalidSettingsError):
+            nightly.fn()
+    first, second = told(shop)[1:]  # each night
+    assert first["message"].startswith("no refresh could begin at 20")
+    assert "regulars.toml: not valid TOML" in first["message"]
+    assert (second["event"], second["run_id"]) == ("failure", None)
+    (shop / "regulars.toml").unlink()
+    assert "regulars.toml: not valid TOML" in " ".join(run("status").stdout.split())
