@@ -42,11 +42,18 @@ class DiskFullError(Exception):
 
 
 @contextmanager
-def telling_of_a_full_disk(warehouse: Path) -> Iterator[None]:
+def telling_of_a_full_disk(
+    warehouse: Path,
+    needs: str = "a refresh needs room for a copy of its work file and for one more version",
+) -> Iterator[None]:
     """Turn any error that a full disk or a used-up quota caused into a DiskFullError.
 
     It may hit anywhere: the record of the run, a load, a model, the published file. Each has an
     error of its own for it (an OSError, one of DuckDB's, a LoadError, a DbtError).
+
+    Args:
+        warehouse: the warehouse folder.
+        needs: what there must be room for.
 
     Raises:
         DiskFullError: says how much is free, after what failed has been thrown away.
@@ -60,8 +67,7 @@ def telling_of_a_full_disk(warehouse: Path) -> Iterator[None]:
             raise
         free = shutil.disk_usage(warehouse).free
         raise DiskFullError(
-            f"no room was left in {warehouse} ({free / 1e6:,.0f} MB are free again): a refresh "
-            "needs room for a copy of its work file and for one more version"
+            f"no room was left in {warehouse} ({free / 1e6:,.0f} MB are free again): {needs}"
         ) from error
 
 

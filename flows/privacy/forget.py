@@ -55,7 +55,14 @@ from flows.refresh import rebuild
 from flows.runs import last_published
 from flows.settings import RefreshSettings
 from flows.upgrade import undo_interrupted_0_1, upgrade
-from flows.work_file import make_private, open_database, sole_refresh, work_file, work_folder
+from flows.work_file import (
+    RefreshInProgressError,
+    make_private,
+    open_database,
+    sole_refresh,
+    work_file,
+    work_folder,
+)
 
 
 @dataclass
@@ -99,7 +106,9 @@ def forget(settings: RefreshSettings, customers: Sequence[str]) -> Erasure:
     Raises:
         UnknownCustomerError: see there.
         ForgetError: a mapping or a landing file cannot be read, a file changed meanwhile, or a
-            newer release wrote the warehouse.
+            newer release wrote the warehouse; or what was left to do after the publish could not be
+            done.
+        RefreshInProgressError: another process holds the warehouse; nothing was changed.
         RefreshError: the version without them could not be built; then all is as before.
     """
     warehouse = settings.warehouse.resolve()
@@ -146,16 +155,17 @@ def _forget(settings: RefreshSettings, warehouse: Path, customers: Sequence[str]
         _record(connection, erasure)
 
     before = current_version(warehouse)
+    version = "the newest version"
     if held:
         try:
-            rebuild(settings, change)
+            version = f"version {rebuild(settings, change).run_id}"
         except BaseException:
             for rewriting in rewritings:
                 rewriting.discard()
             if current_version(warehouse) == before:  # else it was stopped after the publish
                 _end(warehouse, found)
             raise
-    with sole_refresh(warehouse, wait_seconds), telling_of_a_full_disk(warehouse):
+    with _telling_what_is_done(warehouse, version), sole_refresh(warehouse, wait_seconds):
         settle(warehouse)
         problems = _put_in_place(rewritings)
         sources = dict.fromkeys(plan.source for plan in again if plan.source not in held)
@@ -189,6 +199,20 @@ def _forget(settings: RefreshSettings, warehouse: Path, customers: Sequence[str]
             )
         _end(warehouse, [*unfinished, *found])
     return erasure
+
+
+@contextmanager
+def _telling_what_is_done(warehouse: Path, version: str) -> Iterator[None]:
+    """Say of what stops the work after the publish that the version without them is out."""
+    try:
+        with telling_of_a_full_disk(warehouse, "its work file is copied once more"):
+            yield
+    except (RefreshInProgressError, DiskFullError, OSError, duckdb.Error) as error:
+        said = without_values(str(error)) if isinstance(error, duckdb.Error) else str(error)
+        raise ForgetError(
+            f"{version} is without them, but landing files, older versions and exports "
+            f"may still hold them: {said}; call it again"
+        ) from error
 
 
 def _plans(ids: dict[str, list[str]], customers: Sequence[str]) -> list[ErasurePlan]:

@@ -1,24 +1,28 @@
 """Forgetting people for good, as an operator does it, and what later nights make of it."""
 
+import errno
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from flows.compaction import compact
 from flows.load.raw_tables import create_raw_tables
+from flows.privacy import forget as forgetting
 from flows.privacy.forget import Erasure, ForgetError, UnknownCustomerError, forget
 from flows.privacy.journal import ErasurePlan, journal_file, read_journal, write_journal
 from flows.privacy.look_ups import look_ups, record_file
 from flows.publish.versions import current_version, published_file, versions
 from flows.settings import RefreshSettings
 from flows.upgrade import FORMAT
-from flows.work_file import open_database, work_file
+from flows.work_file import open_database, sole_refresh, work_file
 from tests.conftest import Refresh
 from tests.privacy.canaries import found_in
 from tests.privacy.conftest import Regulars
@@ -228,6 +232,30 @@ def test_a_file_that_cannot_be_rewritten_leaves_the_rest_to_another_call(
     assert len(forget_in(interrupted, "shop:ANN7").files_rewritten) == 5
     shutil.rmtree(interrupted / "archive")
     assert leaks(interrupted) == {}
+
+
+def test_what_stops_it_after_the_publish_is_told_as_such(
+    interrupted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = "is without them, but landing files, older versions and exports may still hold them: "
+    with ExitStack() as another:
+
+        def begin_another(*given: Any) -> Any:  # as a scheduled night, while notices are sent
+            another.enter_context(sole_refresh(interrupted / "warehouse"))
+            return {}
+
+        monkeypatch.setattr(forgetting, "_mappings", begin_another)
+        with pytest.raises(ForgetError, match=f"{done}another refresh .*; call it again"):
+            forget_in(interrupted, "shop:ANN7")
+    monkeypatch.undo()
+
+    def find_no_room(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(forgetting, "compact", find_no_room)
+    with pytest.raises(ForgetError, match=f"{done}no room was left .* copied .*; call it again"):
+        forget_in(interrupted, "shop:ANN7")
+    assert journal_file(interrupted / "warehouse").exists()
 
 
 def test_a_journal_of_what_never_took_effect_is_no_order(shop: Path, tmp_path: Path) -> None:
