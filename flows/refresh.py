@@ -252,7 +252,7 @@ def _run_alone(
                     run_id, killed = begin_run(warehouse, after)
             except Exception as error:
                 with suppress(OSError):  # no room: it is told all the same
-                    keep_trouble(warehouse, could_not_begin(why_it_failed(error)))
+                    keep_trouble(warehouse, could_not_begin(warehouse, why_it_failed(error)))
                 raise
             troubles: list[str] = []  # what fails when readers see the version already
             try:

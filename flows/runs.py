@@ -23,11 +23,17 @@ class Trouble(NamedTuple):
         run_id: the run; None where it failed before it had an id.
         message: what went wrong, for people.
         is_published: whether its version was published all the same.
+        told_before: where the run has no id, the one that was told of last, if any.
     """
 
     run_id: str | None
     message: str
     is_published: bool = False
+    told_before: str | None = None
+
+    def tells_of(self, run_id: str) -> bool:
+        """Whether people were told of a run's trouble."""
+        return run_id in (self.run_id, self.told_before)
 
 
 class BegunRun(NamedTuple):
@@ -66,11 +72,14 @@ def begin_run(warehouse: Path, after: str | None = None) -> BegunRun:
         told = last_trouble(warehouse) if left else None
         connection.begin()
         for left_id, began_at in left:
-            trouble = told
-            if trouble is None or trouble.run_id != left_id:
-                trouble = killed_run(left_id, began_at)
-                killed.append(trouble)
-            end_run(connection, left_id, "failed", trouble.message)
+            if told is None or not told.tells_of(left_id):
+                killed.append(killed_run(left_id, began_at))
+                message = killed[-1].message
+            elif told.run_id == left_id:
+                message = told.message
+            else:
+                message = "what went wrong was told, but there was no room to record it"
+            end_run(connection, left_id, "failed", message)
         connection.execute(
             "insert into state.runs (run_id, started_at, status) values (?, ?, 'running')",
             [run_id, started_at],
@@ -91,10 +100,14 @@ def killed_run(run_id: str, began_at: datetime) -> Trouble:
     )
 
 
-def could_not_begin(why: str) -> Trouble:
+def could_not_begin(warehouse: Path, why: str) -> Trouble:
     """What people should know of a run that failed before it had an id."""
-    now = datetime.now(UTC)
-    return Trouble(None, f"no refresh could begin at {now:%Y-%m-%d %H:%M} UTC: {why}")
+    now, before = datetime.now(UTC), last_trouble(warehouse)
+    return Trouble(
+        None,
+        f"no refresh could begin at {now:%Y-%m-%d %H:%M} UTC: {why}",
+        told_before=before and (before.run_id or before.told_before),
+    )
 
 
 def why_it_failed(error: BaseException) -> str:

@@ -103,7 +103,7 @@ def tell_of_no_run(settings: "RefreshSettings", why: str, *, is_repeated: bool =
     is_told = told is not None and told.run_id is None and told.message.endswith(why)
     if is_told and not is_repeated:
         return
-    trouble = could_not_begin(why)
+    trouble = could_not_begin(settings.warehouse, why)
     if work_folder(settings.warehouse).is_dir():  # else nobody has a warehouse here yet
         # Where another process works on the warehouse, what it finds counts.
         with suppress(RefreshInProgressError, OSError), sole_refresh(settings.warehouse):

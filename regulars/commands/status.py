@@ -114,8 +114,9 @@ def _print_trouble(console: Console, warehouse: Path) -> None:
 
     trouble = last_trouble(warehouse)
     left = left_build(warehouse)
+    told = left is not None and trouble is not None and trouble.tells_of(left[0])
     # Looked at again: a refresh that was running may have ended meanwhile, and told how.
-    if left and not is_refresh_running(warehouse) and left_build(warehouse) == left:
+    if left and not told and not is_refresh_running(warehouse) and left_build(warehouse) == left:
         _print_one(console, killed_run(*left))
         if trouble is not None and trouble.run_id is not None:
             return  # of a run before

@@ -100,6 +100,15 @@ def test_a_killed_run_is_told_before_the_next_one_begins(run, warehouse):
     words = " ".join(run("status").stdout.split())
     assert f"The last refresh ({run_id}) failed: it began at 20" in words
     assert "The last try failed: no refresh could begin at 02:00" in words
+    # It was not killed: it said itself what went wrong, only what it built could not be removed.
+    told = Trouble(None, "no refresh could begin at 02:00", told_before=run_id)
+    for trouble in (Trouble(run_id, "no room was left"), told):
+        keep_trouble(warehouse, trouble)
+        words = " ".join(run("status").stdout.split())
+        assert trouble.message in words
+        assert "was killed" not in words
+    keep_trouble(warehouse, None)
+    assert "was killed" in run("status").stdout
     switch_to(warehouse, run_id)  # killed after this it was published, only not yet put in order
     assert "was killed" not in run("status").stdout
 

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from flows.runs import Trouble, begin_run, end_run, keep_trouble, last_trouble
+from flows.runs import (
+    Trouble,
+    begin_run,
+    could_not_begin,
+    end_run,
+    keep_trouble,
+    last_trouble,
+)
 from flows.work_file import (
     RefreshInProgressError,
     open_database,
@@ -135,6 +142,20 @@ def test_a_failure_that_was_told_but_not_recorded_was_no_kill(tmp_path: Path) ->
         assert connection.execute(
             "select status, error from state.runs where run_id = ?", [run]
         ).fetchall() == [("failed", "no room was left")]
+
+
+def test_nor_was_it_where_no_run_could_begin_since(tmp_path: Path) -> None:
+    work_folder(tmp_path).mkdir()
+    run = begin_run(tmp_path).run_id
+    keep_trouble(tmp_path, Trouble(run, "no room was left"))
+    for _ in range(2):
+        keep_trouble(tmp_path, could_not_begin(tmp_path, "no Prefect server"))
+    assert begin_run(tmp_path).killed == ()
+    with open_database(work_file(tmp_path)) as connection:
+        ((error,),) = connection.execute(
+            "select error from state.runs where run_id = ?", [run]
+        ).fetchall()
+    assert error == "what went wrong was told, but there was no room to record it"
 
 
 @pytest.mark.parametrize("content", ["", "{", "\x00" * 100])
