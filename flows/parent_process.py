@@ -8,15 +8,18 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int) -> None:
     """Have the kernel kill this process when the thread that started it ends.
 
     On other systems than Linux nothing happens.
+
+    Args:
+        parent: the process that started this one, as it knew itself.
+
+    Raises:
+        SystemExit: it has ended already, before the kernel was asked.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def parent_has_ended(parent: int) -> bool:
-    """Whether the parent was gone before `end_with_parent` could take effect."""
-    return os.getppid() != parent
+        if os.getppid() != parent:
+            sys.exit("the process that started this one has ended")

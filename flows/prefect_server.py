@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 from flows.parent_process import end_with_parent
@@ -72,7 +73,7 @@ def _start(home: Path, keep_days: int) -> str:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # an interrupt is for us: the server must see the run end
-            preexec_fn=end_with_parent,
+            preexec_fn=partial(end_with_parent, os.getpid()),
         )
     atexit.register(_stop, server)
     _wait_until_healthy(server, url, log_path)

@@ -8,7 +8,6 @@ the run in progress too: the kernel kills what the scheduler started. A killed r
 import asyncio
 import os
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -36,7 +35,7 @@ from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
 from flows.left_runs import close_left_runs, close_runs_never_begun
-from flows.parent_process import end_with_parent, parent_has_ended
+from flows.parent_process import end_with_parent
 
 DEPLOYMENT = "nightly"
 _SECONDS_TO_END = 8.0
@@ -146,6 +145,4 @@ def end_with_scheduler() -> None:
     """Let this process, where a scheduler started it, not outlive that scheduler."""
     scheduler = os.environ.get(_SCHEDULER)
     if scheduler is not None:
-        end_with_parent()
-        if parent_has_ended(int(scheduler)):
-            sys.exit("the scheduler has ended")
+        end_with_parent(int(scheduler))

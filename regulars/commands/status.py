@@ -1,5 +1,7 @@
 """`regulars status`: what is published, and how it came about."""
 
+import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,12 +181,33 @@ def refresh_process(warehouse: Path) -> int | None:
     from flows.work_file import work_folder
 
     try:
-        inode = (work_folder(warehouse) / "refresh.lock").stat().st_ino
+        lock = (work_folder(warehouse) / "refresh.lock").stat()
         locks = Path("/proc/locks").read_text("ascii")
     except OSError:
         return None
     for line in locks.splitlines():
         # A line with an arrow is of a process that waits for the lock.
-        if " FLOCK " in line and f":{inode} " in line and "->" not in line:
-            return int(line.split()[4])
+        if " FLOCK " in line and f":{lock.st_ino} " in line and "->" not in line:
+            process = int(line.split()[4])
+            if _has_open(process, lock):
+                return process
     return None
+
+
+def _has_open(process: int, file: os.stat_result) -> bool:
+    """Whether a process has a file open; where it cannot be looked at, as in a container, yes.
+
+    Files of other file systems have the same inode, and the device that /proc/locks shows is
+    another than that of `stat` on some (btrfs).
+    """
+    try:
+        found = list(Path(f"/proc/{process}/fd").iterdir())
+    except FileNotFoundError:
+        return process == 0  # of another container; else it has just ended
+    except PermissionError:
+        return True
+    for descriptor in found:
+        with suppress(OSError):  # closed meanwhile
+            if os.path.samestat(descriptor.stat(), file):
+                return True
+    return False

@@ -6,6 +6,7 @@ from flows.building import begin_building, settle
 from flows.publish.versions import switch_to
 from flows.runs import Trouble, begin_run, keep_trouble, why_it_failed
 from flows.work_file import make_private, sole_refresh, work_folder
+from tests.faults.volume import volume_at
 
 
 def test_nothing_published_is_no_error(run, tmp_path):
@@ -56,6 +57,21 @@ def test_a_running_refresh_is_told_and_not_disturbed(run, warehouse):
         assert said is not None
         settle(warehouse)
     assert "is running" not in run("status").stdout
+
+
+def test_a_lock_on_another_file_system_is_no_refresh(run, tmp_path):
+    # Of two new file systems the files have the same inodes.
+    with volume_at(tmp_path / "warehouse", 1_000_000), volume_at(tmp_path / "other", 1_000_000):
+        locks = []
+        for folder in ("warehouse", "other"):
+            make_private(work_folder(tmp_path / folder))
+            locks.append(work_folder(tmp_path / folder) / "refresh.lock")
+            locks[-1].touch()
+        assert locks[0].stat().st_ino == locks[1].stat().st_ino
+        with sole_refresh(tmp_path / "other"):
+            assert "is running" not in run("status").stdout
+        with sole_refresh(tmp_path / "warehouse"):
+            assert "is running" in run("status").stdout
 
 
 def test_what_went_wrong_in_the_last_run(run, warehouse):

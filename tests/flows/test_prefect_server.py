@@ -21,6 +21,18 @@ time.sleep(600)
 """
 
 
+LATE = """
+import os, time
+from flows.parent_process import end_with_parent
+parent = os.getpid()
+if os.fork() == 0:
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    end_with_parent(parent)
+    print("it outlives", flush=True)
+"""
+
+
 def processes_with(text: str) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
@@ -61,3 +73,10 @@ def test_the_server_dies_with_a_killed_process(tmp_path: Path) -> None:
     while processes_with(f"--port {port}") and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not processes_with(f"--port {port}")
+
+
+def test_a_process_whose_parent_has_ended_already_does_not_begin() -> None:
+    finished = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True)
+    assert finished.returncode == 0
+    assert finished.stdout == ""
+    assert "the process that started this one has ended" in finished.stderr
