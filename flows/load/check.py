@@ -1,5 +1,6 @@
 """A dry run of a source: what would load, what would be rejected and why. Nothing is kept."""
 
+import secrets
 import tempfile
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import Final
 
 import duckdb
 
+from flows.held_folder import held_folder
 from flows.load.header import HeaderInDoubtError
 from flows.load.loader import (
     Delivery,
@@ -20,6 +22,7 @@ from flows.load.loader import (
 from flows.load.mapping import Mapping
 from flows.load.raw_tables import create_raw_tables
 
+CHECK_ENDING: Final = ".regulars-check"  # of the folders in which sources are checked
 _REASONS_SHOWN: Final = 10
 _LINES_SHOWN: Final = 3
 
@@ -105,10 +108,13 @@ def check_source(mapping: Mapping, landing: Path) -> CheckReport:
             if one.is_new and is_over_reject_limit(mapping, [one])
         )
 
-    # A file rather than memory, so that a large source does not fill it.
+    # A file rather than memory, so that a large source does not fill it. It holds names: what a
+    # killed check leaves goes with the next one, or with `regulars forget`.
     with (
-        tempfile.TemporaryDirectory(prefix="regulars-check-") as folder,
-        duckdb.connect(str(Path(folder) / "check.duckdb")) as connection,
+        held_folder(
+            Path(tempfile.gettempdir()), f".{secrets.token_hex(8)}{CHECK_ENDING}"
+        ) as folder,
+        duckdb.connect(folder / "check.duckdb") as connection,
     ):
         connection.execute("set TimeZone = 'UTC'")
         create_raw_tables(connection)

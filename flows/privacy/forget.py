@@ -5,6 +5,7 @@ without them, and a later load of the same files does not bring them back.
 """
 
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,8 @@ from flows.building import DiskFullError, building_file, settle, telling_of_a_fu
 from flows.compaction import compact
 from flows.database_errors import hiding_values, without_values
 from flows.database_file import NewerWarehouseError
+from flows.held_folder import remove_unheld
+from flows.load.check import CHECK_ENDING
 from flows.load.contract import ENTITIES
 from flows.load.landing import LandingError
 from flows.load.mapping import Mapping, MappingError, find_mappings, load_mapping
@@ -438,7 +441,11 @@ def _record(connection: duckdb.DuckDBPyConnection, erasure: Erasure) -> None:
 
 
 def _remove_traces(warehouse: Path) -> list[str]:
-    """Remove older versions and logs, and what deleted rows left in the work file's free blocks."""
+    """Remove older versions and logs, and what deleted rows left in the work file's free blocks.
+
+    Also what killed checks of a source left in the folder for temporary files.
+    """
+    remove_unheld(Path(tempfile.gettempdir()), CHECK_ENDING)
     removed = [one for one in versions(warehouse) if one != current_version(warehouse)]
     for version in removed:
         remove_version(warehouse, version)

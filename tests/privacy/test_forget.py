@@ -65,10 +65,14 @@ def shop(copied: Path, regulars: Regulars, prefect_api: str) -> Path:
     (copied / "money.txt").write_text(str(rows(copied, MONEY)))
     assert regulars(copied, "person", "shop:ANN7", "--export", "ann.json").exit_code == 0
     before = current_version(copied / "warehouse")
+    left = copied.with_name("temporary") / ".0.regulars-check"  # by a killed `source check`
+    left.mkdir(parents=True)
+    (left / "check.duckdb").write_text("Ann Lee")
     forgotten = subprocess.run(
         [sys.executable, "-c", FORGET],
         cwd=copied,
-        env=os.environ | {"PREFECT_API_URL": prefect_api, "COLUMNS": "100"},
+        env=os.environ
+        | {"PREFECT_API_URL": prefect_api, "COLUMNS": "100", "TMPDIR": str(left.parent)},
         capture_output=True,
         text=True,
         timeout=600,
@@ -162,6 +166,7 @@ def test_the_look_up_stays_without_them_and_the_export_goes(shop: Path) -> None:
 def test_nothing_is_left_of_the_erasure_itself(shop: Path) -> None:
     assert not journal_file(shop / "warehouse").exists()
     assert list(shop.rglob("*forgetting*")) == []
+    assert list(shop.with_name("temporary").glob(".*.regulars-check")) == []
 
 
 def test_a_word_for_people_nobody_knows(shop: Path, regulars: Regulars) -> None:
