@@ -12,6 +12,8 @@ from flows.work_file import work_file
 
 # dbt's target, logs and Prefect's home are kept from night to night; they are bounded elsewhere.
 KEPT_FOLDERS = ("work/dbt/", "work/logs/", "work/prefect/")
+# By the files in here Prefect's runs are known to be alive (flows/left_runs.py): none may stay.
+RUNNING = "work/prefect/running"
 VERSION = re.compile(r"\d{8}T\d{9}Z")
 GRACE_SECONDS = 10.0
 
@@ -23,6 +25,7 @@ def files_of(warehouse: Path) -> set[str]:
         for folder, folders, files in os.walk(warehouse)
         for name in folders + files
         if not (relative := os.path.relpath(Path(folder, name), warehouse)).startswith(KEPT_FOLDERS)
+        or relative.startswith(RUNNING)
     }
 
 
