@@ -180,6 +180,7 @@ from core.fct_order_lines
 inner join core.dim_products using (product_id)
 where
     fct_order_lines.line_kind = 'merchandise'
+    and not is_return
     and quantity > 0
     and order_id in (select order_id from core.fct_orders where is_purchase);
 

@@ -8,9 +8,12 @@
 with order_lines as (
 
     select * from {{ ref('int_counted_order_lines') }}
-    {%- if is_affected_build() %}
-        where order_id in {{ affected_orders() }}
-    {%- endif %}
+    where
+        line_kind = 'merchandise'
+        and {{ is_sold() }}
+        {%- if is_affected_build() %}
+            and order_id in {{ affected_orders() }}
+        {%- endif %}
 
 ),
 
@@ -35,9 +38,7 @@ final as (
     inner join product_items
         on order_lines.product_id = product_items.product_id
     where
-        order_lines.line_kind = 'merchandise'
-        and order_lines.quantity > 0
-        and order_lines.order_id in (
+        order_lines.order_id in (
             select order_id from orders
             where is_purchase
         )

@@ -29,6 +29,9 @@ purchases as (
 order_lines as (
 
     select * from {{ ref('int_counted_order_lines') }}
+    where
+        line_kind = 'merchandise'
+        and {{ is_sold() }}
 
 ),
 
@@ -49,9 +52,6 @@ categories_of_purchases as (
     from purchases
     inner join order_lines on purchases.order_id = order_lines.order_id
     inner join mined_products on order_lines.product_id = mined_products.product_id
-    where
-        order_lines.line_kind = 'merchandise'
-        and order_lines.quantity > 0
 
 ),
 

@@ -5,8 +5,7 @@ with order_lines as (
     select * from {{ ref('int_counted_order_lines') }}
     where
         line_kind = 'merchandise'
-        and not is_return
-        and quantity > 0
+        and {{ is_sold() }}
         and {{ is_person() }}
 
 ),

@@ -8,8 +8,7 @@ with last_sales as (
     from {{ ref('int_counted_order_lines') }}
     where
         line_kind = 'merchandise'
-        and not is_return
-        and quantity > 0
+        and {{ is_sold() }}
     group by product_id
 
 ),
@@ -19,8 +18,7 @@ order_lines as (
     select * from {{ ref('int_counted_order_lines') }}
     where
         line_kind = 'merchandise'
-        and not is_return
-        and quantity > 0
+        and {{ is_sold() }}
 
 ),
 
@@ -29,7 +27,7 @@ recent_sales as (
     select
         order_lines.product_id,
         last_sales.last_sold_date,
-        order_lines.quantity,
+        coalesce(order_lines.quantity, 1) as quantity,
         order_lines.net_revenue,
         order_lines.margin,
         order_lines.margin_basis

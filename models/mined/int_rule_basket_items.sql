@@ -26,7 +26,7 @@ order_lines as (
     select * from {{ ref('int_counted_order_lines') }}
     where
         line_kind = 'merchandise'
-        and quantity > 0
+        and {{ is_sold() }}
 
 ),
 

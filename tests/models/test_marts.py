@@ -169,7 +169,7 @@ class Shop:
                 end
             """
         ).fetchall()
-        lines = self.merchandise[self.merchandise.quantity > 0]
+        lines = self.merchandise[(self.merchandise.quantity > 0) & ~self.merchandise.is_return]
         return lines[~lines.product_id.isin([product for (product,) in left_out])]
 
     def key(self, source_id: str) -> str:

@@ -64,10 +64,11 @@ class Grocer:
 
     @cached_property
     def sold(self) -> Any:
-        """Lines of positive quantity in purchases, by item; of rules alone, which takes seconds."""
+        """Lines sold in purchases, by item; of rules alone, which takes seconds."""
         sides = self.rows("select antecedents || consequents as items from marts.cross_sell_rules")
         wanted = {item for row in sides for item in row["items"]}
-        lines = self.lines[(self.lines.quantity > 0) & self.lines.item.isin(wanted)]
+        is_sold = (self.lines.quantity > 0) & (self.lines.net >= 0)
+        lines = self.lines[is_sold & self.lines.item.isin(wanted)]
         return lines[lines.order_id.isin(self.purchases.index)].groupby("item")
 
     @cached_property

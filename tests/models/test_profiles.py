@@ -171,7 +171,7 @@ def test_profile_rules_count_customers(grocer: Shop) -> None:
 
     bought: tuple[dict[str, set[str]], ...] = (defaultdict(set), defaultdict(set))
     liked: dict[tuple[str, str], set[str]] = defaultdict(set)
-    lines = grocer.merchandise[grocer.merchandise.quantity > 0]
+    lines = grocer.merchandise[(grocer.merchandise.quantity > 0) & ~grocer.merchandise.is_return]
     for order, product in zip(lines.order_id, lines.product_id, strict=True):
         if order not in is_later:
             continue

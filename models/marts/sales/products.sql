@@ -17,7 +17,7 @@ order_lines as (
 
     select
         *,
-        not is_return and coalesce(quantity, 1) > 0 as is_sold,
+        {{ is_sold() }} as is_sold,
         not is_return and quantity < 0 as is_written_off
     from {{ ref('int_counted_order_lines') }}
     where line_kind = 'merchandise'
