@@ -72,7 +72,8 @@ class ProfileSettings(_Section):
     minimum_support: Share = Field(
         Decimal("0.01"),
         gt=0,
-        description="of a rule on what a group buys: share of customers of the group with the item",
+        description="of a rule on what a group buys: share of all customers who are of the group "
+        "and have the item",
     )
     minimum_rule_customers: int = Field(
         20, ge=1, description="such customers at least, however few there are"
@@ -85,7 +86,8 @@ class ProfileSettings(_Section):
     )
     minimum_improvement: Share = Field(
         Decimal("0.05"),
-        description="share of the group that each attribute must add to what the others have alone",
+        description="share of the group that each attribute must add to what the others have "
+        "alone, and to what the number of items that the group buys would give",
     )
     maximum_attributes: int = Field(3, ge=1, le=7, description="the most attributes of a group")
     maximum_rules: int = Field(
@@ -177,7 +179,13 @@ class MiningSettings(_Section):
     take_rate: Share = Field(
         Decimal("0.02"),
         description="assumed share of those who get an offer that buy because of it; campaigns "
-        "with people held out (100 or more) measure it for cross-sell offers",
+        "with people held out (100 or more) measure it for cross-sell offers and for lists",
+    )
+    offer_days: int = Field(
+        28,
+        ge=1,
+        description="so many days a cross-sell offer holds: who would have bought in them anyway "
+        "gets its discount too",
     )
     bundle_discount_share: Share = Field(
         Decimal("0.10"), description="what a package takes off the price of all its items"
@@ -380,5 +388,6 @@ class RefreshSettings(_Section):
             "mining_holdout_share": float(self.mining.holdout_share),
             "mining_discount_share": float(self.mining.discount_share),
             "mining_take_rate": float(self.mining.take_rate),
+            "mining_offer_days": self.mining.offer_days,
             "mining_bundle_discount_share": float(self.mining.bundle_discount_share),
         }

@@ -8,18 +8,25 @@
 with order_lines as (
 
     select * from {{ ref('int_counted_order_lines') }}
+    {%- if is_affected_build() %}
+        where order_id in {{ affected_orders() }}
+    {%- endif %}
+
+),
+
+sold_lines as (
+
+    select * from order_lines
     where
         line_kind = 'merchandise'
         and {{ is_sold() }}
-        {%- if is_affected_build() %}
-            and order_id in {{ affected_orders() }}
-        {%- endif %}
 
 ),
 
 orders as (
 
     select * from {{ ref('int_counted_orders') }}
+    where is_purchase
 
 ),
 
@@ -32,16 +39,12 @@ product_items as (
 final as (
 
     select distinct
-        order_lines.order_id,
+        sold_lines.order_id,
         product_items.item
-    from order_lines
+    from sold_lines
     inner join product_items
-        on order_lines.product_id = product_items.product_id
-    where
-        order_lines.order_id in (
-            select order_id from orders
-            where is_purchase
-        )
+        on sold_lines.product_id = product_items.product_id
+    where sold_lines.order_id in (select order_id from orders)
 
 )
 

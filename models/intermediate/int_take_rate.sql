@@ -70,12 +70,17 @@ campaign_counts as (
 
 ),
 
+-- Variances p (1 - p) / n with one more who buys and one more who does not in p (after Agresti and
+-- Caffo 2000): of few people all or none often buy, and p (1 - p) would be 0.
 campaign_effects as (
 
     select
         *,
-        reached_buyers / reached as reached_share,
-        held_out_buyers / held_out as held_out_share
+        held_out_buyers / held_out as held_out_share,
+        (reached_buyers + 1) * (reached - reached_buyers + 1) / pow(reached + 2, 2) / reached
+            as reached_variance,
+        (held_out_buyers + 1) * (held_out - held_out_buyers + 1) / pow(held_out + 2, 2) / held_out
+            as held_out_variance
 
     from campaign_counts
     where
@@ -91,14 +96,8 @@ pooled as (
         coalesce(sum(reached), 0) as reached,
         coalesce(sum(held_out), 0) as held_out,
         sum(reached_buyers - reached * held_out_share) / sum(reached) as difference,
-        sqrt(
-            sum(
-                reached * reached * (
-                    reached_share * (1 - reached_share) / reached
-                    + held_out_share * (1 - held_out_share) / held_out
-                )
-            )
-        ) / sum(reached) as standard_error
+        sqrt(sum(reached * reached * (reached_variance + held_out_variance))) / sum(reached)
+            as standard_error
 
     from campaign_effects
 

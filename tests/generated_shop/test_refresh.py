@@ -183,6 +183,11 @@ def test_what_campaigns_add_is_measured_by_those_held_out(warehouse):
     assert basis == "measured"
     assert rate == pytest.approx(max(0, difference), abs=1e-12)
     assert (low + high) / 2 == pytest.approx(difference, abs=1e-12)
+    # one more who buys and one more who does not, so that 0 of 3 is not certain
+    with_two_more = (shares["mean"] * shares["size"] + 1) / (shares["size"] + 2)
+    variances = (with_two_more * (1 - with_two_more) / shares["size"]).sum(axis=1)
+    error = ((variances * reached**2).sum() ** 0.5) / reached.sum()
+    assert (high - low) / 2 == pytest.approx(1.959963984540054 * error, abs=1e-12)
     # purchases added per person reached, in truth
     (true,) = warehouse.execute(
         """
@@ -192,6 +197,40 @@ def test_what_campaigns_add_is_measured_by_those_held_out(warehouse):
         """
     ).fetchone()
     assert low < true < high
+
+
+def test_lists_and_offers_are_valued_at_the_measured_take_rate(warehouse):
+    bases, offers, lists = warehouse.execute(
+        """
+        select
+            (
+                select list_distinct(list(take_rate_basis))
+                from (from marts.cross_sell_offers select take_rate_basis
+                union all from marts.recommendations select take_rate_basis)
+            ),
+            (
+                select max(abs(
+                    take_rate.take_rate * (margin_per_take - discount_per_take)
+                    - discount_per_take * would_have_bought_share
+                    - expected_margin_per_target
+                ))
+                from marts.cross_sell_offers, intermediate.int_take_rate as take_rate
+            ),
+            (
+                select max(abs(
+                    take_rate * (margin_per_unit - 0.1 * net_revenue_per_unit)
+                    - 0.1 * net_revenue_per_unit * purchase_probability
+                    - expected_margin
+                ))
+                from marts.recommendations
+                inner join intermediate.int_product_values using (product_id)
+                cross join intermediate.int_take_rate
+            )
+        """
+    ).fetchone()
+    assert bases == ["measured"]
+    assert offers == pytest.approx(0, abs=0.0002)
+    assert lists == pytest.approx(0, abs=0.0002)
 
 
 @pytest.mark.slow

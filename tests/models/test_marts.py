@@ -749,7 +749,7 @@ def test_recommendations_say_what_was_bought_and_what_an_offer_earns(shop: Shop)
             discount = 0.1 * price
             expected = 0.02 * (margin - discount) - discount * row["purchase_probability"]
             assert float(row["expected_margin"]) == pytest.approx(expected, abs=2e-4)
-            assert row["margin_basis"] == "rate"
+            assert (row["margin_basis"], row["take_rate_basis"]) == ("rate", "assumed")
     products_of = Counter(customer for customer, _ in known)
     for customer, count in products_of.items():
         assert lists[customer, "restock"] == list(range(1, min(count, 10) + 1))

@@ -18,6 +18,7 @@ import pytest
 
 DISCOUNT_SHARE = 0.10
 TAKE_RATE = 0.02
+OFFER_DAYS = 28
 MARGIN_RATE = 0.25
 MONEY = 0.00005001  # rounded to four decimals
 
@@ -108,6 +109,8 @@ def test_every_offer_one_by_one(grocer: Grocer) -> None:
     length = len(grocer.days) // 5
     now = grocer.orders_within(grocer.days[-length:])
     before = grocer.orders_within(grocer.days[-2 * length : -length])
+    end = grocer.days[-length] + pd.Timedelta(days=OFFER_DAYS)
+    while_it_holds = grocer.orders_within([day for day in grocer.days[-length:] if day < end])
     offers = grocer.rows("from marts.cross_sell_offers order by rank")
     rules = grocer.rows("from marts.cross_sell_rules")
     assert len(offers) == len(rules) >= 20
@@ -118,12 +121,13 @@ def test_every_offer_one_by_one(grocer: Grocer) -> None:
         left, right = offer["antecedents"], offer["consequents"]
         targets = grocer.people(left, now) - grocer.people(right, now)
         earlier = grocer.people(left, before) - grocer.people(right, before)
-        bought = earlier & grocer.people(right, now)
+        bought = earlier & grocer.people(right, while_it_holds)
         assert (
             offer["targets"],
             offer["earlier_targets"],
             offer["earlier_targets_who_bought"],
-        ) == (len(targets), len(earlier), len(bought))
+            offer["offer_days"],
+        ) == (len(targets), len(earlier), len(bought), OFFER_DAYS)
         share = len(bought) / len(earlier)
         revenue = sum(grocer.revenue[item] for item in right)
         margin, discount = MARGIN_RATE * revenue, DISCOUNT_SHARE * revenue

@@ -80,19 +80,23 @@ purchase_days as (
         order_date,
         is_holdout,
         row_number() over (order by order_date desc) as days_back,
-        count(*) filter (where is_holdout) over () as holdout_days
+        count(*) filter (where is_holdout) over () as holdout_days,
+        min(order_date) filter (where is_holdout) over () as holdout_from
 
     from {{ ref('int_basket_periods') }}
     group by order_date, is_holdout
 
 ),
 
--- the hold-out, or all days where there is none; and as many days before it
+-- the hold-out, or all days where there is none; and as many days before it. An offer to those of
+-- before would have held for the hold-out's first days.
 windows as (
 
     select
         order_date,
-        is_holdout or holdout_days = 0 as is_now
+        is_holdout or holdout_days = 0 as is_now,
+        is_holdout
+        and order_date < holdout_from + {{ var('mining_offer_days') }} as is_offer_time
 
     from purchase_days
     where
@@ -106,6 +110,7 @@ basket_itemsets as (
     select
         basket_items.customer_id,
         windows.is_now,
+        windows.is_offer_time,
         itemset_items.itemset
 
     from basket_items
@@ -115,6 +120,7 @@ basket_itemsets as (
         basket_items.basket,
         basket_items.customer_id,
         windows.is_now,
+        windows.is_offer_time,
         itemset_items.itemset,
         itemset_items.item_count
     having count(*) = itemset_items.item_count
@@ -127,7 +133,8 @@ customer_itemsets as (
         customer_id,
         itemset,
         bool_or(is_now) as is_now,
-        bool_or(not is_now) as is_before
+        bool_or(not is_now) as is_before,
+        bool_or(is_offer_time) as is_in_offer_time
 
     from basket_itemsets
     group by customer_id, itemset
@@ -152,7 +159,7 @@ rule_people as (
         rule_itemsets.rank,
         buyers.is_now and not coalesce(takers.is_now, false) as is_target,
         buyers.is_before and not coalesce(takers.is_before, false) as was_target,
-        coalesce(takers.is_now, false) as has_bought_now
+        coalesce(takers.is_in_offer_time, false) as has_bought
 
     from rule_itemsets
     inner join customer_itemsets as buyers on rule_itemsets.antecedents = buyers.itemset
@@ -169,7 +176,7 @@ people as (
         rank,
         count(*) filter (where is_target) as targets,
         count(*) filter (where was_target) as earlier_targets,
-        count(*) filter (where was_target and has_bought_now) as earlier_targets_who_bought
+        count(*) filter (where was_target and has_bought) as earlier_targets_who_bought
 
     from rule_people
     group by rank
@@ -198,9 +205,12 @@ takes as (
 
 ),
 
-has_later_period as (
+later_period as (
 
-    select coalesce(bool_or(is_holdout), false) as is_there
+    select
+        coalesce(bool_or(is_holdout), false) as is_there,
+        max(order_date) - min(holdout_from) + 1 as days
+
     from purchase_days
 
 ),
@@ -210,12 +220,16 @@ offers as (
     select
         rules.*,
         coalesce(people.targets, 0) as targets,
-        case when has_later_period.is_there then coalesce(people.earlier_targets, 0) end
+        case when later_period.is_there then coalesce(people.earlier_targets, 0) end
             as earlier_targets,
-        case when has_later_period.is_there then coalesce(people.earlier_targets_who_bought, 0) end
+        case when later_period.is_there then coalesce(people.earlier_targets_who_bought, 0) end
             as earlier_targets_who_bought,
         people.earlier_targets_who_bought / nullif(people.earlier_targets, 0)
             as would_have_bought_share,
+        case
+            when later_period.is_there
+                then least(later_period.days, {{ var('mining_offer_days') }})
+        end as offer_days,
         takes.revenue_per_take,
         takes.margin_per_take,
         takes.margin_basis,
@@ -227,7 +241,7 @@ offers as (
         take_rate.take_rate_high
 
     from rules
-    cross join has_later_period
+    cross join later_period
     cross join take_rate
     left join people on rules.rank = people.rank
     left join takes on rules.rank = takes.rank
@@ -270,6 +284,7 @@ final as (
         earlier_targets,
         earlier_targets_who_bought,
         would_have_bought_share::double as would_have_bought_share,
+        offer_days::integer as offer_days,
 
         ---------- what one more sale brings
         revenue_per_take::decimal(18, 4) as revenue_per_take,

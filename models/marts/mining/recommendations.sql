@@ -24,6 +24,12 @@ product_values as (
 
 ),
 
+take_rate as (
+
+    select * from {{ ref('int_take_rate') }}
+
+),
+
 orders as (
 
     select * from {{ ref('int_counted_orders') }}
@@ -245,16 +251,17 @@ final as (
         ---------- what it brings
         explained.purchase_probability,
         (
-            {{ var('mining_take_rate') }} * (valued.margin_per_unit - valued.discount)
+            take_rate.take_rate * (valued.margin_per_unit - valued.discount)
             - valued.discount * explained.purchase_probability
         )::decimal(18, 4) as expected_margin,
         valued.margin_basis,
-        'assumed' as take_rate_basis,
+        take_rate.take_rate_basis,
 
         ---------- dates
         explained.mined_as_of
 
     from explained
+    cross join take_rate
     left join valued
         on explained.product_id = valued.product_id
 
