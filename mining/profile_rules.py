@@ -73,14 +73,15 @@ class _Groups(NamedTuple):
         n: customers.
         left: customers of each group.
         right: customers who bought each item.
-        joint: customers of each group (rows) who bought each item (columns).
+        joint: customers of each group (rows) who bought each item (columns), sparse: there may be
+            nearly as many groups as customers.
     """
 
     values: Codes
     n: int
     left: Counts
     right: Counts
-    joint: Counts
+    joint: csr_array
 
 
 class _Candidates(NamedTuple):
@@ -188,13 +189,13 @@ def mine_profile_rules(
     parts = [_no_candidates(maximum_attributes)]
     for number, attributes in enumerate(attribute_sets):
         groups = _groups(laid_out, attributes)
-        rows, columns = np.nonzero(groups.joint >= least)
-        joint, left, right = groups.joint[rows, columns], groups.left[rows], groups.right[columns]
+        rows, columns, joint = _at_least(groups.joint, least)
+        left, right = groups.left[rows], groups.right[columns]
         passed = reaches(confidence, joint, left) & reaches(lift, groups.n * joint, left * right)
-        rows, columns = rows[passed], columns[passed]
+        rows, columns, joint = rows[passed], columns[passed], joint[passed]
         best = _best_confidence(groups, rows, columns)
-        gained = joint[passed] / left[passed] - best >= improvement - _ROUNDING
-        rows, columns = rows[gained], columns[gained]
+        gained = joint / left[passed] - best >= improvement - _ROUNDING
+        rows, columns, joint = rows[gained], columns[gained], joint[gained]
         chosen = np.full((len(rows), maximum_attributes), _UNKNOWN, np.int64)
         chosen[:, : len(attributes)] = groups.values[rows]
         parts.append(
@@ -205,7 +206,7 @@ def mine_profile_rules(
                 np.full(len(rows), groups.n, np.int64),
                 groups.left[rows],
                 groups.right[columns],
-                groups.joint[rows, columns],
+                joint,
                 best[gained],
             )
         )
@@ -219,7 +220,8 @@ def mine_profile_rules(
     passed_count = len(closeness)
     rules, lefts = rules.take(order), lefts.take(pa.array(order))
     rights = _one_each(items.take(pa.array(rules.items)))
-    expected = expected_by_sizes(_as_baskets(mining), lefts, rights)
+    bought, known = _as_baskets(mining)
+    expected = expected_by_sizes(bought, lefts, rights, without_place=known)
     rules = rules._replace(best_confidence=np.maximum(rules.best_confidence, expected))
     gained = rules.joint / rules.left - rules.best_confidence >= improvement - _ROUNDING
     rules = rules.take(gained)
@@ -294,15 +296,44 @@ def _groups(laid_out: _Laid, attributes: tuple[int, ...]) -> _Groups:
     """Count customers by their values of some attributes, and what each group bought."""
     codes = laid_out.codes[:, attributes]
     customers = np.flatnonzero((codes != _UNKNOWN).all(axis=1))
-    values, group_of = np.unique(codes[customers], axis=0, return_inverse=True)
-    group_of = group_of.reshape(-1)
+    values, group_of = _kinds(codes[customers])
     members = csr_array(
         (np.ones(len(customers), np.int32), (group_of, customers)),
         shape=(len(values), len(laid_out.codes)),
     )
-    joint = (members @ laid_out.contents).toarray().astype(np.int64)
+    joint = members @ laid_out.contents
+    joint.sort_indices()
     left = np.bincount(group_of, minlength=len(values)).astype(np.int64)
-    return _Groups(values, len(customers), left, joint.sum(axis=0), joint)
+    return _Groups(values, len(customers), left, joint.sum(axis=0).astype(np.int64), joint)
+
+
+def _kinds(codes: Codes) -> tuple[Codes, NDArray[np.int64]]:
+    """Give the different rows in their order, and which of them each row is."""
+    kind_of = np.zeros(len(codes), np.int64)
+    first = np.zeros(min(len(codes), 1), np.int64)
+    for column in codes.T:  # one by one: numbers of all columns at once could be too large
+        span = int(column.max(initial=0)) + 1
+        _, first, kind_of = np.unique(
+            kind_of * span + column, return_index=True, return_inverse=True
+        )
+    return codes[first], kind_of
+
+
+def _at_least(
+    joint: csr_array, least: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Find the groups and items that so many customers have both, and how many do."""
+    enough = joint.data >= least
+    rows = np.repeat(np.arange(joint.shape[0]), np.diff(joint.indptr))
+    return rows[enough], joint.indices[enough].astype(np.int64), joint.data[enough].astype(np.int64)
+
+
+def _at(joint: csr_array, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Counts:
+    """Look up the customers of some groups with an item each."""
+    if not len(rows):
+        return np.empty(0, np.int64)  # scipy gives a sparse array of nothing
+    found: Counts = joint[rows, columns].astype(np.int64)
+    return found
 
 
 def _best_confidence(
@@ -310,17 +341,19 @@ def _best_confidence(
 ) -> NDArray[np.float64]:
     """Find for rules the greatest confidence of some of their attributes, none included."""
     best: NDArray[np.float64] = groups.right[columns] / max(groups.n, 1)
+    if not len(rows):
+        return best
     size = groups.values.shape[1]
     for kept in (one for few in range(1, size) for one in combinations(range(size), few)):
-        kinds, kind_of = np.unique(groups.values[:, kept], axis=0, return_inverse=True)
-        kind_of = kind_of.reshape(-1)
-        left = np.bincount(kind_of, groups.left, minlength=len(kinds))
+        _, kind_of = _kinds(groups.values[:, kept])
+        left = np.bincount(kind_of, groups.left)
         sums = csr_array(
-            (np.ones(len(kind_of), np.int64), (kind_of, np.arange(len(kind_of)))),
-            shape=(len(kinds), len(kind_of)),
+            (np.ones(len(kind_of), np.int32), (kind_of, np.arange(len(kind_of)))),
+            shape=(len(left), len(kind_of)),
         )
-        joint = sums @ groups.joint
-        best = np.maximum(best, joint[kind_of[rows], columns] / left[kind_of[rows]])
+        asked, place = np.unique(kind_of[rows], return_inverse=True)
+        joint = _at(sums[asked] @ groups.joint, place, columns)
+        best = np.maximum(best, joint / left[kind_of[rows]])
     return best
 
 
@@ -389,15 +422,13 @@ def _proven(
         counts.n[chosen] = groups.n
         counts.right[chosen] = groups.right[columns]
         counts.left[chosen[is_there]] = groups.left[places[is_there]]
-        counts.joint[chosen[is_there]] = groups.joint[places[is_there], columns[is_there]]
+        counts.joint[chosen[is_there]] = _at(groups.joint, places[is_there], columns[is_there])
         fisher[chosen] = fisher_p_values(
             groups.n, counts.left[chosen], counts.right[chosen], counts.joint[chosen]
         )
+    bought, known = _as_baskets(holdout)
     sizes = against_basket_sizes(
-        _as_baskets(holdout),
-        table["antecedents"],
-        table["consequents"],
-        counts.joint,
+        bought, table["antecedents"], table["consequents"], counts.joint, without_place=known
     )
     return proven(table, counts, fisher, sizes)
 
@@ -414,30 +445,36 @@ def _later_groups(
         )
 
 
-def _as_baskets(profiles: Profiles) -> Baskets:
-    """Baskets of customers: items bought and attributes, of which each has one of each kind.
+def _as_baskets(profiles: Profiles) -> tuple[Baskets, set[str]]:
+    """Lay out what customers bought as baskets, with what is known of them, and tell the latter.
 
-    An unknown attribute is an item too, which no rule has: else customers who are known better
-    would have larger baskets.
+    It is there to be looked up, and takes no place: else customers who are known better would have
+    larger baskets.
     """
     customers = pa.array(range(profiles.attributes.num_rows), pa.int64())
-    parts = [
-        pa.table(
-            {
-                "order_id": customers,
-                "item": pc.coalesce(
-                    pc.binary_join_element_wise(f"{name}:", column.cast(pa.string()), ""), name
-                ),
-            }
-        )
-        for name, column in zip(
-            profiles.attributes.column_names, profiles.attributes.columns, strict=True
-        )
-    ]
+    known = pa.concat_tables(
+        [
+            pa.table({"order_id": pa.array([], pa.int64()), "item": pa.array([], pa.string())}),
+            *(
+                pa.table(
+                    {
+                        "order_id": customers,
+                        "item": pc.binary_join_element_wise(
+                            f"{name}:", profiles.attributes[name].cast(pa.string()), ""
+                        ),
+                    }
+                ).drop_null()
+                for name in profiles.attributes.column_names
+            ),
+        ]
+    )
     bought = pa.table(
         {
             "order_id": profiles.purchases["customer"].cast(pa.int64()),
             "item": profiles.purchases["item"].cast(pa.string()),
         }
     )
-    return baskets(pa.concat_tables([*parts, bought]), profiles.attributes.num_rows)
+    return (
+        baskets(pa.concat_tables([known, bought]), profiles.attributes.num_rows),
+        set(pc.unique(known["item"]).to_pylist()),
+    )

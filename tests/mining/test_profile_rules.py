@@ -1,5 +1,6 @@
 """Rules on what groups of customers buy: held against counting one by one, and against chance."""
 
+import tracemalloc
 from collections import defaultdict
 from fractions import Fraction
 from itertools import combinations
@@ -69,17 +70,23 @@ def profiles(rows, names=NAMES):
 
 
 def as_baskets(rows):
-    """What `mining.basket_sizes` sees: items, and each attribute, unknown ones too."""
+    """What `mining.basket_sizes` sees: items, and what is known, which takes no place."""
     lines = [
         (number, item)
         for number, row in enumerate(rows)
         for item in (
             *row[-1],
-            *(f"{name}:{one}" if one else name for name, one in zip(NAMES, row, strict=False)),
+            *(f"{name}:{one}" for name, one in zip(NAMES, row, strict=False) if one),
         )
     ]
-    table = pa.table({"order_id": [line[0] for line in lines], "item": [line[1] for line in lines]})
-    return baskets(table, len(rows))
+    columns = {
+        "order_id": pa.array([line[0] for line in lines], pa.int64()),
+        "item": pa.array([line[1] for line in lines], pa.string()),
+    }
+    return baskets(pa.table(columns), len(rows))
+
+
+KNOWN = {"age:old", "age:young", "sex:female", "sex:male"}
 
 
 def counts(rows, left, item):
@@ -129,6 +136,7 @@ def test_rules_are_those_of_counting_people_one_by_one(mined, later):
         as_baskets(mined),
         pa.chunked_array([pa.array(texts, pa.list_(pa.string()))]),
         pa.chunked_array([pa.array([[item] for _, item in possible], pa.list_(pa.string()))]),
+        without_place=KNOWN,
     )
     expected = {}
     for (left, item), text, share in zip(possible, texts, by_size, strict=True):
@@ -142,6 +150,7 @@ def test_rules_are_those_of_counting_people_one_by_one(mined, later):
         table["antecedents"],
         table["consequents"],
         table["holdout_joint_count"].to_numpy(),
+        without_place=KNOWN,
     ).p_values
     rows = table.to_pylist()
     assert len(rows) == len(expected)
@@ -253,6 +262,46 @@ def test_wrong_tables_are_told():
         mine_profile_rules(good._replace(purchases=null), None, **LOOSE)
     with pytest.raises(ValueError, match="attributes must be the same"):
         mine_profile_rules(good, good._replace(attributes=pa.table({"age": ["x"]})), **LOOSE)
+
+
+def test_what_is_known_of_customers_takes_no_place_in_what_they_buy():
+    """Half of the men buy one thing of twenty, the others, and women, three: sizes alone."""
+    random = np.random.default_rng(2)
+    rows = [
+        (
+            ("old", None)[place % 3 > 0],
+            ("female", "male")[place % 2],
+            {f"item {item}" for item in random.choice(20, 1 if place % 4 == 1 else 3, False)},
+        )
+        for place in range(2_000)
+    ]
+    loose = LOOSE | {"minimum_improvement": 0, "maximum_attributes": 1, "minimum_customers": 5}
+    table = mine_profile_rules(profiles(rows), profiles(rows), **loose).table
+    women = [row for row in table.to_pylist() if row["antecedents"] == ["sex:female"]]
+    assert len(women) > 5
+    for row in women:
+        # 3 of 20, where Fisher's test expects 1 of 8
+        assert row["holdout_expected_confidence"] == pytest.approx(0.15, abs=0.03)
+
+
+def test_as_many_groups_as_customers_take_no_more_memory_than_what_they_bought():
+    random = np.random.default_rng(3)
+    count, kinds = 6_000, 2_000
+    rows = Profiles(
+        pa.table({"age": [f"{n}" for n in range(count)], "sex": ["male", "female"] * (count // 2)}),
+        pa.table(
+            {
+                "customer": np.repeat(np.arange(count), 5),
+                "item": pa.array(random.integers(0, kinds, 5 * count)).cast(pa.string()),
+            }
+        ),
+    )
+    tracemalloc.start()
+    loose = {"minimum_customers": 10, "minimum_support": "0.001"}
+    mine_profile_rules(rows, rows, **DEFAULTS | loose)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < count * kinds * 4  # bytes of a table of groups and items
 
 
 @pytest.fixture(scope="module")
