@@ -3,7 +3,6 @@
 FP-growth: Han, Pei, Yin (2000), Mining Frequent Patterns without Candidate Generation, by mlxtend.
 """
 
-import os
 from decimal import ROUND_CEILING, Context, Decimal
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mining.baskets import Baskets
+from mining.memory import memory_limit
 from mining.occurrence_lists import NO_LIMIT, ColumnSets, count_column_sets, frequent_column_sets
 
 Engine = Literal["occurrence_lists", "mlxtend"]
@@ -82,7 +82,7 @@ def frequent_itemsets(
     Raises:
         ValueError: where `minimum_count` or `maximum_items` is below 1, or `kind` unknown.
         TooManyItemsetsError: where there are more than `maximum_itemsets`, or than half of the
-            machine's memory holds.
+            memory holds (`mining.memory`).
     """
     if minimum_count < 1:
         raise ValueError(f"minimum_count must be at least 1, got {minimum_count}")
@@ -90,7 +90,7 @@ def frequent_itemsets(
         raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}, got {kind!r}")
     if maximum_items is not None and maximum_items < 1:
         raise ValueError(f"maximum_items must be at least 1, got {maximum_items}")
-    apart = _columns_apart(never_together, baskets.items)
+    apart = columns_apart(never_together, baskets.items)
     limit = NO_LIMIT if maximum_itemsets is None else maximum_itemsets
     if engine == "mlxtend":
         found = _by_mlxtend(baskets, minimum_count, maximum_items, apart)
@@ -147,8 +147,13 @@ def count_itemsets(baskets: Baskets, itemsets: pa.ListArray | pa.ChunkedArray) -
     return counts
 
 
-def _columns_apart(never_together: pa.Table | None, items: list[str]) -> NDArray[np.int32]:
-    """Pairs of columns that are never in one set, both ways round: a matrix of two columns."""
+def columns_apart(never_together: pa.Table | None, items: list[str]) -> NDArray[np.int32]:
+    """Number the pairs that are never together, both ways round: a matrix of two columns.
+
+    Args:
+        never_together: `item` and `other`; pairs of items that are not among `items` are left out.
+        items: in the order of their numbers.
+    """
     if never_together is None:
         return np.empty((0, 2), np.int32)
     known = pa.array(items, pa.string())
@@ -162,8 +167,8 @@ def _columns_apart(never_together: pa.Table | None, items: list[str]) -> NDArray
 
 
 def _items_that_fit() -> int:
-    """Items of all sets together that half of the machine's memory holds."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2 // BYTES_OF_AN_ITEM
+    """Items of all sets together that half of the memory holds."""
+    return memory_limit() // 2 // BYTES_OF_AN_ITEM
 
 
 def _too_many(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from implicit.als import AlternatingLeastSquares
-from implicit.nearest_neighbours import CosineRecommender
+from implicit.nearest_neighbours import BM25Recommender, CosineRecommender
 from scipy.sparse import csr_matrix
 
 from benchmarks.mining.purchase_lines import (
@@ -124,35 +124,39 @@ def popularities() -> Iterator[tuple[str, Ranker]]:
 
 
 def nearest_neighbours() -> list[tuple[str, Ranker]]:
-    """Item-kNN by cosine, `implicit.nearest_neighbours`."""
+    """Item-kNN by cosine or by BM25's weights, `implicit.nearest_neighbours`."""
+    weightings = {"cosine": CosineRecommender, "BM25": BM25Recommender}
 
-    def ranker(value: str, neighbours: int) -> Ranker:
+    def ranker(value: str, weighting: str, neighbours: int) -> Ranker:
         def rank(of: Ground, later: Truth, task: str) -> Any:
             matrix = purchase_matrix(of, value)
-            model = CosineRecommender(K=neighbours, num_threads=2)
+            model = weightings[weighting](K=neighbours, num_threads=2)
             model.fit(matrix, show_progress=False)
             if task == "restock":
-                scores = matrix[later.customers] @ model.similarity
-                return best_of_own(of, later, lambda row, own: own_scores(scores, row, own))
+                return best_of_own(
+                    of,
+                    later,
+                    lambda row, own: own_scores(matrix[[later.customers[row]]], model, own),
+                )
             return best_new(model, matrix, later)
 
         return rank
 
     return [
-        (f"{value}, K {neighbours}", ranker(value, neighbours))
-        for value, neighbours in product(("bought", "days"), (20, 100))
+        (f"{value}, {weighting}, K {neighbours}", ranker(value, weighting, neighbours))
+        for value, weighting, neighbours in product(("bought", "days"), weightings, (20, 100, 500))
     ]
 
 
 def factorisations() -> list[tuple[str, Ranker]]:
     """Alternating least squares (Hu, Koren, Volinsky 2008), `implicit.als`."""
 
-    def ranker(value: str, factors: int, alpha: float) -> Ranker:
+    def ranker(value: str, factors: int, regularization: float, alpha: float) -> Ranker:
         def rank(of: Ground, later: Truth, task: str) -> Any:
             matrix = purchase_matrix(of, value)
             model = AlternatingLeastSquares(
                 factors=factors,
-                regularization=10.0,
+                regularization=regularization,
                 alpha=alpha,
                 iterations=15,
                 random_state=0,
@@ -169,8 +173,10 @@ def factorisations() -> list[tuple[str, Ranker]]:
         return rank
 
     return [
-        (f"{value}, {factors} factors, α {α}", ranker(value, factors, α))
-        for value, factors, α in product(("bought", "days"), (16, 64), (1.0, 10.0))
+        (f"{value}, {factors} factors, λ {λ}, α {α}", ranker(value, factors, λ, α))
+        for value, factors, λ, α in product(
+            ("bought", "days"), (16, 64), (0.1, 1.0, 10.0), (1.0, 10.0)
+        )
     ]
 
 
@@ -205,9 +211,9 @@ def best_of_own(of: Ground, later: Truth, score: Callable[[int, Any], Any]) -> A
     return lists
 
 
-def own_scores(scores: Any, row: int, own: Any) -> Any:
-    """The scores of some columns of a row of a sparse matrix."""
-    return np.asarray(scores[[row]].toarray()).ravel()[own]
+def own_scores(bought: Any, model: Any, own: Any) -> Any:
+    """The scores of a customer's own products, from the row of what was bought."""
+    return np.asarray((bought @ model.similarity).toarray()).ravel()[own]
 
 
 if __name__ == "__main__":

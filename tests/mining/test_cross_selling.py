@@ -142,7 +142,7 @@ def test_clear_errors():
         mine(minimum_confidence=0.4)
 
 
-def test_a_support_that_is_too_low_is_doubled_until_itemsets_are_few_enough(monkeypatch):
+def test_a_support_that_is_too_low_is_raised_until_itemsets_are_few_enough(monkeypatch):
     # 20 baskets of tea and milk; every basket has 6 items of its own, which make 63 sets each
     rows = [(order, item) for order in range(20) for item in ("tea", "milk")]
     rows += [(order, f"{order} {number}") for order in range(20) for number in range(6)]
