@@ -148,7 +148,8 @@ class MiningSettings(_Section):
     minimum_followed_share: Share = Field(
         Decimal("0.02"),
         gt=0,
-        description="buying order: of those who had an item and lacked the next, how many took it",
+        description="buying order: of those who had an item, lacked the next and took anything "
+        "new, how many took it",
     )
     minimum_followed_lift: Decimal = Field(
         Decimal("1.5"),

@@ -4,13 +4,15 @@ At a cut, customers who have an item and lack another are followed for some time
 who lack it. Who buys much buys everything sooner or later, so that those are compared who took as
 many new items in this time and had as many before: Mantel and Haenszel (1959), Statistical Aspects
 of the Analysis of Data from Retrospective Studies of Disease. Pairs are found at an earlier cut and
-proven at a later one, on purchases that played no part in finding them.
+proven at a later one, on purchases that played no part in finding them. Their order is that of the
+time before both, which played no part either.
 """
 
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 from scipy.special import betainc, gammainc
@@ -18,6 +20,7 @@ from scipy.stats import false_discovery_control
 
 from mining.holdout import MAXIMUM_Q_VALUE, fisher_p_values
 from mining.intervals import wilson_interval
+from mining.itemsets import columns_apart
 from mining.order_of_two import Floats, Integers, compare_orders
 from mining.thresholds import Threshold, exact, exact_share, reaches
 
@@ -32,16 +35,20 @@ BUYING_ORDER_SCHEMA: Final = pa.schema(
         ("first_item", pa.string()),
         ("next_item", pa.string()),
         ("window_days", pa.int64()),
+        ("owners", pa.int64()),
         ("customers", pa.int64()),
         ("followed_customers", pa.int64()),
+        ("share_of_owners", pa.float64()),
         ("followed_share", pa.float64()),
         ("followed_share_low", pa.float64()),
         ("followed_share_high", pa.float64()),
         ("expected_share", pa.float64()),
         ("lift", pa.float64()),
         ("z_score", pa.float64()),
+        ("holdout_owners", pa.int64()),
         ("holdout_customers", pa.int64()),
         ("holdout_followed_customers", pa.int64()),
+        ("holdout_share_of_owners", pa.float64()),
         ("holdout_followed_share", pa.float64()),
         ("holdout_followed_share_low", pa.float64()),
         ("holdout_followed_share_high", pa.float64()),
@@ -62,6 +69,14 @@ BUYING_ORDER_SCHEMA: Final = pa.schema(
         ("rank", pa.int64()),
     ]
 )
+UP_SELL_SCHEMA: Final = pa.schema(
+    [
+        *BUYING_ORDER_SCHEMA,
+        ("again_customers", pa.int64()),
+        ("switched_customers", pa.int64()),
+        ("switched_share", pa.float64()),
+    ]
+)
 
 
 class Histories(NamedTuple):
@@ -70,8 +85,9 @@ class Histories(NamedTuple):
     Attributes:
         visits: `customer`, `day` and `month` of each customer's days with a purchase, in this
             order, each once: 32-bit numbers without nulls.
-        first_purchases: `customer`, `item`, `first_day` and `days` with the item, each customer and
-            item once, in the order of customers: 32-bit numbers without nulls.
+        first_purchases: `customer`, `item`, `first_day` and `last_day` with the item, and
+            `early_days`, the days with it before `begin_of_search`; each customer and item once, in
+            the order of customers: 32-bit numbers without nulls.
         items: keys of the items, in the order of their numbers.
         monthly_shares: of the customers' days with a purchase in a month, those with the item:
             items × months.
@@ -85,6 +101,11 @@ class Histories(NamedTuple):
     monthly_shares: Floats
     cut: int | None
     end: int
+
+
+def begin_of_search(cut: int | None, end: int) -> int:
+    """Give the day on which the time begins that pairs are found in: as long as the later one."""
+    return end if cut is None else 2 * cut - end
 
 
 class Steps(NamedTuple):
@@ -118,6 +139,16 @@ class _Time(NamedTuple):
     stratum_of_owner: Integers
 
 
+class _ByItem(NamedTuple):
+    """First purchases in the order of items: where the rows of each begin, and the columns."""
+
+    starts: NDArray[np.int64]
+    customer: Integers
+    first_day: Integers
+    last_day: Integers
+    early_days: Integers
+
+
 class _Followers(NamedTuple):
     """Of each pair: those who had the first and lacked the next, and took the next in the time."""
 
@@ -135,6 +166,7 @@ def mine_buying_order(
     minimum_share: Threshold,
     minimum_lift: Threshold,
     maximum_pairs: int,
+    never_together: pa.Table | None = None,
     steps: Steps | None = None,
 ) -> pa.Table:
     """Find pairs of items of which the second is bought later by those who have the first.
@@ -145,6 +177,8 @@ def mine_buying_order(
         minimum_share: of the customers who had the first item and lacked the next, at least.
         minimum_lift: that share over the one expected, at least.
         maximum_pairs: pairs published at most, those of the greatest `z_score`.
+        never_together: `item` and `other`: pairs that are none in either order, such as a category
+            and a product of it: who takes the product takes the category by that.
         steps: where given, only pairs that lead up: up-selling.
 
     Returns:
@@ -155,10 +189,16 @@ def mine_buying_order(
         the chances without (Fisher's exact test) and with this comparison (a sum of hypergeometric
         counts, taken as a binomial one of the same mean and variance); `q_value` is that of
         Benjamini and Hochberg (1995) over the candidates. A pair `is_held` where its q_value is at
-        most `MAXIMUM_Q_VALUE` and its lift there above 1.
-        The order, and the days between both first purchases, are of all history: see
-        `mining.order_of_two`. A ratio of 1 is a pair that is bought in any order; `is_in_order`
-        tells of pairs that held, which are not (q_value of `order_p_value` over them).
+        most `MAXIMUM_Q_VALUE` and its lift there above 1. Owners are all who had the first item and
+        lacked the next, whether they bought anything or not.
+        The order is that of the purchases before both times: a pair was found by who took the next
+        item after the first in them, which says nothing of its order any more. See
+        `mining.order_of_two`: a ratio of 1 is a pair that is bought in any order; `is_in_order`
+        tells of pairs that held, which are not (q_value of `order_p_value` over them). The days
+        between both first purchases are of all history.
+        With `steps`, `UP_SELL_SCHEMA`: of all who first bought the next item after the first one,
+        how many bought either again on a later day, and how many of these only the next. Where
+        these are fewer than half the pair is not published: both go on being bought.
         Without a cut, or with less time before it than after, there are none.
 
     Raises:
@@ -171,12 +211,15 @@ def mine_buying_order(
         raise ValueError(f"minimum_customers must be 1 or more, got {minimum_customers}")
     if len(histories.items) > MAXIMUM_ITEMS:
         raise ValueError(f"items must be at most {MAXIMUM_ITEMS:,}, got {len(histories.items):,}")
+    schema = BUYING_ORDER_SCHEMA if steps is None else UP_SELL_SCHEMA
     cut, end = histories.cut, histories.end
     if cut is None or not len(histories.first_purchases):
-        return BUYING_ORDER_SCHEMA.empty_table()
+        return schema.empty_table()
 
-    earlier = _between(histories, 2 * cut - end, cut)
-    first, following = _sifted(earlier, minimum_customers, least_share, steps)
+    begin = begin_of_search(cut, end)
+    earlier = _between(histories, begin, cut)
+    apart = columns_apart(never_together, histories.items)
+    first, following = _sifted(earlier, minimum_customers, least_share, apart, steps)
     found = _followers(earlier, first, following)
     unusual = (found.z_scores >= LEAST_Z) & (found.followed >= least_lift * found.expected)
     best = np.flatnonzero(unusual)
@@ -188,21 +231,28 @@ def mine_buying_order(
     q_values = false_discovery_control(proven.p_values) if len(first) else proven.p_values
     is_held = (q_values <= MAXIMUM_Q_VALUE) & (proven.followed > proven.expected)
     names = pa.array(histories.items, pa.string())
+    bought = _by_item(histories.first_purchases, len(histories.items))
+    again, switched = _switches(first, following, *bought[:4])
+    worth_it = is_held if steps is None else is_held & (2 * switched >= again)
     columns = {
         "first_item": names.take(pa.array(first)),
         "next_item": names.take(pa.array(following)),
         "window_days": np.full(len(first), end - cut),
-        **_measures(found, ""),
+        **_measures(found, _owners(first, following, *bought[:3], begin), ""),
         "z_score": found.z_scores,
-        **_measures(proven, "holdout_"),
+        **_measures(proven, _owners(first, following, *bought[:3], cut), "holdout_"),
         "p_value": proven.p_values,
         "q_value": q_values,
         "is_held": is_held,
-        "is_published": is_held & (np.cumsum(is_held) <= maximum_pairs),
-        **_order(histories, first, following, is_held),
+        "is_published": worth_it & (np.cumsum(worth_it) <= maximum_pairs),
+        **_order(histories, begin, first, following, is_held),
+        **_waits(bought, first, following),
         "rank": np.arange(1, len(first) + 1),
+        "again_customers": again,
+        "switched_customers": switched,
+        "switched_share": _share(switched, again),
     }
-    return pa.table([columns[name] for name in BUYING_ORDER_SCHEMA.names], BUYING_ORDER_SCHEMA)
+    return pa.table([columns[name] for name in schema.names], schema)
 
 
 def _between(histories: Histories, begin: int, end: int) -> _Time:
@@ -227,13 +277,27 @@ def _between(histories: Histories, begin: int, end: int) -> _Time:
     return _Time(starts, customer[rows].astype(np.int32), compared, compared_owner)
 
 
+def _by_item(purchases: pa.Table, count: int) -> _ByItem:
+    """Lay out first purchases by item, customers rising within each."""
+    item = purchases["item"].to_numpy()
+    rows = np.argsort(item, kind="stable")
+    starts = np.zeros(count + 1, np.int64)
+    np.cumsum(np.bincount(item, minlength=count), out=starts[1:])
+    names = ("customer", "first_day", "last_day", "early_days")
+    return _ByItem(starts, *(purchases[name].to_numpy()[rows] for name in names))
+
+
 def _alike(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number groups of counts that are compared: up to 7 each by itself, 8 with 9, 64 with 74."""
+    """Number groups of counts that are compared: up to 8 each by itself, 9 with 10, 59 to 69."""
     return np.round(4 * np.log2(np.maximum(counts, 1))).astype(np.int64)
 
 
 def _sifted(
-    time: _Time, minimum_customers: int, least_share: Any, steps: Steps | None
+    time: _Time,
+    minimum_customers: int,
+    least_share: Any,
+    apart: Integers,
+    steps: Steps | None,
 ) -> tuple[Integers, Integers]:
     """Pairs that reach the thresholds, and are more frequent than the items by themselves."""
     count = len(time.starts) // 2
@@ -244,6 +308,7 @@ def _sifted(
         int((time.stratum >= 0).sum()),
         len(time.stratum),
         minimum_customers,
+        apart,
         steps is not None,
         lines,
         prices,
@@ -301,16 +366,23 @@ def _upper_tail(followed: NDArray[np.int64], expected: Floats, variance: Floats)
     return np.where(followed > expected, tail, 1.0)
 
 
-def _measures(pairs: _Followers, prefix: str) -> dict[str, Any]:
-    """Shares of the customers, null where there are none."""
+def _share(some: NDArray[np.int64], all_: NDArray[np.int64]) -> pa.Array:
+    """Divide; null where there is nobody."""
+    return pa.array(some / np.maximum(all_, 1), mask=all_ == 0)
+
+
+def _measures(pairs: _Followers, owners: NDArray[np.int64], prefix: str) -> dict[str, Any]:
+    """Shares of the customers and of all owners, null where there are none."""
     low, high = wilson_interval(pairs.followed, pairs.customers)
     nobody = pairs.customers == 0
     customers = np.maximum(pairs.customers, 1)
     lift = pairs.followed / np.maximum(pairs.expected, np.finfo(float).tiny)
     return {
+        f"{prefix}owners": owners,
         f"{prefix}customers": pairs.customers,
         f"{prefix}followed_customers": pairs.followed,
-        f"{prefix}followed_share": pa.array(pairs.followed / customers, mask=nobody),
+        f"{prefix}share_of_owners": _share(pairs.followed, owners),
+        f"{prefix}followed_share": _share(pairs.followed, pairs.customers),
         f"{prefix}followed_share_low": pa.array(low, mask=nobody),
         f"{prefix}followed_share_high": pa.array(high, mask=nobody),
         f"{prefix}expected_share": pa.array(pairs.expected / customers, mask=nobody),
@@ -319,35 +391,28 @@ def _measures(pairs: _Followers, prefix: str) -> dict[str, Any]:
 
 
 def _order(
-    histories: Histories, first: Integers, following: Integers, is_held: NDArray[np.bool_]
+    histories: Histories,
+    begin: int,
+    first: Integers,
+    following: Integers,
+    is_held: NDArray[np.bool_],
 ) -> dict[str, Any]:
-    """Which of both comes first, and how long it takes, of all history."""
-    purchases = {
-        name: histories.first_purchases[name].to_numpy()
-        for name in ("customer", "item", "first_day", "days")
-    }
-    by_item = np.argsort(purchases["item"], kind="stable")
-    starts = np.zeros(len(histories.items) + 1, np.int64)
-    np.cumsum(np.bincount(purchases["item"], minlength=len(histories.items)), out=starts[1:])
-    customer, day, times = (purchases[name][by_item] for name in ("customer", "first_day", "days"))
+    """Which of both comes first, of the purchases before a day."""
+    purchases, visits = histories.first_purchases, histories.visits
+    early = _by_item(purchases.filter(pc.less(purchases["first_day"], begin)), len(histories.items))
+    visits = visits.filter(pc.less(visits["day"], begin))
     orders = compare_orders(
         first,
         following,
-        starts,
-        customer,
-        day,
-        times,
-        histories.visits["customer"].to_numpy(),
-        histories.visits["day"].to_numpy(),
-        histories.visits["month"].to_numpy(),
+        early.starts,
+        early.customer,
+        early.first_day,
+        early.early_days,
+        visits["customer"].to_numpy(),
+        visits["day"].to_numpy(),
+        visits["month"].to_numpy(),
         histories.monthly_shares,
     )
-    quartiles = np.array(
-        [
-            np.quantile(_lags(starts, customer, day, *pair), (0.25, 0.5, 0.75))
-            for pair in zip(first, following, strict=True)
-        ]
-    ).reshape(-1, 3)
     is_in_order = np.zeros(len(first), np.bool_)
     if is_held.any():
         q_values = false_discovery_control(orders.p_values[is_held])
@@ -361,10 +426,21 @@ def _order(
         ),
         "order_p_value": orders.p_values,
         "is_in_order": pa.array(is_in_order, mask=~is_held),
-        "first_quartile_days": quartiles[:, 0],
-        "median_days": quartiles[:, 1],
-        "third_quartile_days": quartiles[:, 2],
     }
+
+
+def _waits(bought: _ByItem, first: Integers, following: Integers) -> dict[str, Floats]:
+    """How long it takes from one first purchase to the other."""
+    quartiles = np.array(
+        [
+            np.quantile(
+                _lags(bought.starts, bought.customer, bought.first_day, *pair), (0.25, 0.5, 0.75)
+            )
+            for pair in zip(first, following, strict=True)
+        ]
+    ).reshape(-1, 3)
+    names = ("first_quartile_days", "median_days", "third_quartile_days")
+    return dict(zip(names, quartiles.T, strict=True))
 
 
 @njit(cache=True)
@@ -374,6 +450,7 @@ def _rough_pairs(
     active: int,
     customers: int,
     minimum_customers: int,
+    apart: Integers,
     has_step: bool,
     lines: Integers,
     prices: Floats,
@@ -404,6 +481,9 @@ def _rough_pairs(
                     had_both[places[left], places[right]] += 1
                 else:
                     followed[places[left], places[right] - count] += 1
+
+    for pair in range(len(apart)):
+        followed[apart[pair, 0], apart[pair, 1]] = 0
 
     first, following = [], []
     joint, exposed, rough = [], [], []
@@ -523,3 +603,52 @@ def _lags(
             left += 1
             right += 1
     return lags[:count]
+
+
+@njit(cache=True)
+def _owners(
+    first: Integers,
+    following: Integers,
+    starts: NDArray[np.int64],
+    customers: Integers,
+    first_days: Integers,
+    begin: int,
+) -> NDArray[np.int64]:
+    """Count the customers who had the first item of each pair before a day, and lacked the next."""
+    owners = np.zeros(len(first), np.int64)
+    for pair in range(len(first)):
+        right, last = starts[following[pair]], starts[following[pair] + 1]
+        for left in range(starts[first[pair]], starts[first[pair] + 1]):
+            if first_days[left] >= begin:
+                continue
+            while right < last and customers[right] < customers[left]:
+                right += 1
+            has_next = right < last and customers[right] == customers[left]
+            owners[pair] += not (has_next and first_days[right] < begin)
+    return owners
+
+
+@njit(cache=True)
+def _switches(
+    first: Integers,
+    following: Integers,
+    starts: NDArray[np.int64],
+    customers: Integers,
+    first_days: Integers,
+    last_days: Integers,
+) -> Any:
+    """Count who bought either item again after a first purchase of the next, and who only that."""
+    again, switched = np.zeros(len(first), np.int64), np.zeros(len(first), np.int64)
+    for pair in range(len(first)):
+        right, last = starts[following[pair]], starts[following[pair] + 1]
+        for left in range(starts[first[pair]], starts[first[pair] + 1]):
+            while right < last and customers[right] < customers[left]:
+                right += 1
+            if right == last:
+                break
+            step = first_days[right]
+            if customers[right] == customers[left] and first_days[left] < step:
+                goes_on, stays = last_days[left] > step, last_days[right] > step
+                again[pair] += goes_on or stays
+                switched[pair] += stays and not goes_on
+    return again, switched

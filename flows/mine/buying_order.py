@@ -49,7 +49,13 @@ def mine_order_of_items(
         )
     )
     steps = _steps(connection, of_products.items, 1 + float(settings.minimum_price_rise))
-    pairs, steps_up = _mine(of_items, settings), _mine(of_products, settings, steps)
+    never_together = (
+        connection.execute("from intermediate.int_items_of_one_product").to_arrow_table()
+        if len(settings.item_levels) > 1
+        else None
+    )
+    pairs = _mine(of_items, settings, never_together=never_together)
+    steps_up = _mine(of_products, settings, steps=steps)
     compared = settings.model_dump(include=_COMPARED)
     outputs = (
         ModelOutput(
@@ -82,13 +88,20 @@ def mine_order_of_items(
     )
 
 
-def _mine(histories: Histories, settings: MiningSettings, steps: Steps | None = None) -> pa.Table:
+def _mine(
+    histories: Histories,
+    settings: MiningSettings,
+    *,
+    never_together: pa.Table | None = None,
+    steps: Steps | None = None,
+) -> pa.Table:
     return mine_buying_order(
         histories,
         minimum_customers=settings.minimum_followers,
         minimum_share=settings.minimum_followed_share,
         minimum_lift=settings.minimum_followed_lift,
         maximum_pairs=settings.maximum_rules,
+        never_together=never_together,
         steps=steps,
     )
 

@@ -6,7 +6,7 @@ import duckdb
 import numpy as np
 
 from flows.query import one_value
-from mining.buying_order import MAXIMUM_ITEMS, Histories
+from mining.buying_order import MAXIMUM_ITEMS, Histories, begin_of_search
 
 _DAY_0: Final = "date '1970-01-01'"
 
@@ -14,7 +14,7 @@ _DAY_0: Final = "date '1970-01-01'"
 def read_histories(
     connection: duckdb.DuckDBPyConnection, purchases: str, item: str, minimum_customers: int
 ) -> Histories:
-    """Number the customers, items, days and months of what people bought.
+    """Number the customers, items and months of what people bought; days are counted from 1970.
 
     Args:
         connection: to a work file with the core built.
@@ -23,6 +23,13 @@ def read_histories(
         minimum_customers: items bought fewer times than this are left out; of the others the
             `MAXIMUM_ITEMS` most bought stay.
     """
+    cut: int | None = one_value(
+        connection,
+        f"select min(order_date) - {_DAY_0} from intermediate.int_basket_periods where is_holdout",
+    )
+    end: int = one_value(
+        connection, f"select as_of_date - {_DAY_0} from intermediate.int_as_of_date"
+    )
     connection.execute(
         f"""
         create or replace temporary table history_visits as
@@ -60,11 +67,17 @@ def read_histories(
     ).to_arrow_table()
     first_purchases = connection.execute(
         """
-        select customer, item, min(day)::integer as first_day, count(*)::integer as days
+        select
+            customer,
+            item,
+            min(day)::integer as first_day,
+            max(day)::integer as last_day,
+            (count(*) filter (day < ?))::integer as early_days
         from history_item_days
         group by customer, item
         order by customer, item
-        """
+        """,
+        [begin_of_search(cut, end)],
     ).to_arrow_table()
     monthly = connection.execute(
         "select item, month, count(*) as days from history_item_days group by all"
@@ -82,10 +95,6 @@ def read_histories(
         first_purchases,
         [item for (item,) in items],
         monthly_shares,
-        cut=one_value(
-            connection,
-            f"select min(order_date) - {_DAY_0} from intermediate.int_basket_periods "
-            "where is_holdout",
-        ),
-        end=one_value(connection, f"select as_of_date - {_DAY_0} from intermediate.int_as_of_date"),
+        cut,
+        end,
     )

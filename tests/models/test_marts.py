@@ -589,7 +589,7 @@ def test_cross_sell_rules_count_baskets_and_later_votes(shop: Shop) -> None:
 
 
 def purchases_by_item(shop: Shop, *, as_products: bool) -> pd.DataFrame:
-    """Persons' first day with each item that is mined, as a day's number."""
+    """Persons' first and last day with each item that is mined, as numbers."""
     lines = shop.mined_lines
     if as_products:
         item = [shop.key(product) for product in lines.product_id]
@@ -607,12 +607,13 @@ def purchases_by_item(shop: Shop, *, as_products: bool) -> pd.DataFrame:
     times = items.groupby("key")["item"].agg(["size", "first"]).reset_index()
     times = times[times["size"] >= 10].sort_values(["size", "key"], ascending=[False, True])
     items = items[items["key"].isin(times["key"].head(4_000))]
-    first = items.groupby(["customer_id", "item"]).order_date.min()
-    return (first - pd.Timestamp(1970, 1, 1)).dt.days.rename("day").reset_index()
+    items["day"] = (items.order_date - pd.Timestamp(1970, 1, 1)).dt.days
+    days = items.groupby(["customer_id", "item"]).day
+    return days.agg(day="min", last_day="max").reset_index()
 
 
 def followers(first: pd.DataFrame, one: str, other: str, begin: int, end: int) -> list[float]:
-    """Customers with the one, who of them took the other, and how many were expected."""
+    """Owners of the one; those who took anything, who of them the other, how many expected."""
     is_taken, was_had = first.day.between(begin, end - 1), first.day < begin
     people = pd.DataFrame(
         {
@@ -623,6 +624,7 @@ def followers(first: pd.DataFrame, one: str, other: str, begin: int, end: int) -
     for name, item in (("one", one), ("other", other)):
         days = first[first.item == item].set_index("customer_id").day
         people[name] = days.reindex(people.index).fillna(end)
+    owners = ((people.one < begin) & (people.other >= begin)).sum()
     people = people[(people.taken > 0) & (people.other >= begin)]
     people = people[(people.one < begin) | (people.one >= end)]
     has_one, takes = people.one < begin, people.other < end
@@ -632,7 +634,7 @@ def followers(first: pd.DataFrame, one: str, other: str, begin: int, end: int) -
     ]
     strata = pd.DataFrame({"has": has_one, "takes": takes, "n": 1}).groupby(alike).sum()
     expected = (strata["has"] * strata.takes / strata.n).sum()
-    return [int(has_one.sum()), int((has_one & takes).sum()), float(expected)]
+    return [int(owners), int(has_one.sum()), int((has_one & takes).sum()), float(expected)]
 
 
 @pytest.mark.parametrize("mart", ["buying_order", "up_sell"])
@@ -641,7 +643,7 @@ def test_what_is_bought_after_what(shop: Shop, mart: str) -> None:
     if (shop.source, mart) == ("online_retail", "up_sell"):
         assert pairs == []  # it states no product lines
         return
-    assert 20 <= len(pairs) <= 200
+    assert 10 <= len(pairs) <= 200
     first = purchases_by_item(shop, as_products=mart == "up_sell")
     days = sorted(shop.orders[shop.orders.is_purchase].order_date.unique())
     cut = (days[-(len(days) // 5)] - pd.Timestamp(1970, 1, 1)).days
@@ -652,20 +654,28 @@ def test_what_is_bought_after_what(shop: Shop, mart: str) -> None:
     for pair in pairs[::9]:
         one, other = (pair[side] for side in sides)
         for prefix, begin, until in (("", 2 * cut - end, cut), ("holdout_", cut, end)):
-            customers, followed, expected = followers(first, one, other, begin, until)
+            owners, customers, followed, expected = followers(first, one, other, begin, until)
+            assert pair[f"{prefix}owners"] == owners
             assert pair[f"{prefix}customers"] == customers
             assert pair[f"{prefix}followed_customers"] == followed
             assert pair[f"{prefix}followed_share"] == pytest.approx(followed / customers)
+            assert pair[f"{prefix}share_of_owners"] == pytest.approx(followed / owners)
             assert pair[f"{prefix}expected_share"] == pytest.approx(expected / customers)
             assert pair[f"{prefix}lift"] == pytest.approx(followed / expected)
-        both = [first[first.item == item].set_index("customer_id").day for item in (one, other)]
-        waits = (both[1] - both[0]).dropna()
+        sides_bought = [first[first.item == item].set_index("customer_id") for item in (one, other)]
+        both = sides_bought[0].join(sides_bought[1], how="inner", lsuffix="_one")
+        waits = both.day - both.day_one
+        assert pair["median_days"] == waits[waits > 0].median()
+        waits = waits[both[["day", "day_one"]].max(axis=1) < 2 * cut - end]
         assert pair["both_customers"] == (waits != 0).sum()
         assert pair["in_order_customers"] == (waits > 0).sum()
-        assert pair["median_days"] == waits[waits > 0].median()
         assert pair["window_days"] == end - cut
         if mart == "up_sell":
             assert pair["dearer_price"] >= pair["price"] * Decimal("1.0999")
+            both = both[both.day > both.day_one]
+            goes_on, stays = both.last_day_one > both.day, both.last_day > both.day
+            assert pair["again_customers"] == (goes_on | stays).sum()
+            assert pair["switched_customers"] == (stays & ~goes_on).sum()
 
 
 def test_the_model_report_counts_the_rules(shop: Shop) -> None:

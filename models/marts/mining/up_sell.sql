@@ -50,16 +50,20 @@ final as (
 
         ---------- what follows
         pairs.window_days,
+        pairs.owners,
         pairs.customers,
         pairs.followed_customers,
+        pairs.share_of_owners,
         pairs.followed_share,
         pairs.followed_share_low,
         pairs.followed_share_high,
         pairs.expected_share,
         pairs.lift,
         pairs.z_score,
+        pairs.holdout_owners,
         pairs.holdout_customers,
         pairs.holdout_followed_customers,
+        pairs.holdout_share_of_owners,
         pairs.holdout_followed_share,
         pairs.holdout_followed_share_low,
         pairs.holdout_followed_share_high,
@@ -67,6 +71,11 @@ final as (
         pairs.holdout_lift,
         pairs.p_value,
         pairs.q_value,
+
+        ---------- who stayed with it
+        pairs.again_customers,
+        pairs.switched_customers,
+        pairs.switched_share,
 
         ---------- in which order, after how long
         pairs.both_customers,
