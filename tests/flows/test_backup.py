@@ -98,6 +98,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, refresh: Refresh) -> Path:
             "values (?, now(), now(), 'nothing new')",
             [RUN_OF_A_CLOCK_AHEAD],
         )
+        connection.execute("insert into state.told_silences values ('shop', now(), 'run')")
     return folder
 
 
@@ -158,6 +159,7 @@ def test_a_restore_on_an_empty_machine_gives_equal_marts(
     }
     assert len(raw_before["raw.rejected_rows"]) == 1
     assert set(raw_before["state.runs"]) < set(raw_after["state.runs"])
+    assert raw_before["state.told_silences"] == raw_after["state.told_silences"] != []
     # What the marts call their version is the version, though the backup's clock was ahead.
     version = current_version(machine / "new")
     assert version is not None
