@@ -21,6 +21,7 @@ import pyarrow as pa
 from implicit.als import AlternatingLeastSquares
 from implicit.nearest_neighbours import BM25Recommender, CosineRecommender
 from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
 
 from benchmarks.mining.purchase_lines import (
     PurchaseLines,
@@ -41,9 +42,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shops", nargs="+", default=["Complete Journey", "Online Retail"])
     options = parser.parse_args()
-    # the library asks for one thread of BLAS, and warns of its own conversions
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    warnings.filterwarnings("ignore", module="implicit")
+    threadpool_limits(1, "blas")  # as the library asks for; it has threads of its own
+    warnings.filterwarnings("ignore", module="implicit")  # of its own conversions
     data = Path(os.environ.get("REGULARS_REAL_DATA", "../shared/data"))
     for shop in options.shops:
         if shop == "Complete Journey":
@@ -138,7 +138,8 @@ def nearest_neighbours() -> list[tuple[str, Ranker]]:
                     later,
                     lambda row, own: own_scores(matrix[[later.customers[row]]], model, own),
                 )
-            return best_new(model, matrix, later)
+            # where too few are near, the library fills up with what was bought, at 0
+            return best_new(model, matrix, later, above=0.0)
 
         return rank
 
@@ -168,7 +169,7 @@ def factorisations() -> list[tuple[str, Ranker]]:
                 return best_of_own(
                     of, later, lambda row, own: things[own] @ people[later.customers[row]]
                 )
-            return best_new(model, matrix, later)
+            return best_new(model, matrix, later, above=-1e30)
 
         return rank
 
@@ -190,15 +191,15 @@ def purchase_matrix(of: Ground, value: str) -> Any:
     )
 
 
-def best_new(model: Any, matrix: Any, later: Truth) -> Any:
-    """The library's own lists, without what was bought."""
+def best_new(model: Any, matrix: Any, later: Truth, above: float) -> Any:
+    """The library's own lists, without what was bought; of scores above a limit."""
     lists, scores = model.recommend(
         later.customers,
         matrix[later.customers],
         N=LIST_LENGTH,
         filter_already_liked_items=True,
     )
-    return np.where(np.isfinite(scores) & (scores > -1e30), lists, -1).astype(np.int32)
+    return np.where(np.isfinite(scores) & (scores > above), lists, -1).astype(np.int32)
 
 
 def best_of_own(of: Ground, later: Truth, score: Callable[[int, Any], Any]) -> Any:
