@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from regulars import settings_file
 from regulars.generated_shop.people import PeopleSettings
 from regulars.generated_shop.records import CorruptionSettings
-from regulars.generated_shop.settings_section import Section
+from regulars.generated_shop.settings_section import Number, Section
 from regulars.settings_file import InvalidSettingsError, explain, read_json, read_toml
 
 LATEST_DAY: Final = date(2049, 12, 31)  # the seed of Chinese holidays ends in 2050
@@ -26,10 +26,10 @@ MOST_PURCHASES_A_PERSON: Final = 300
 EXAMPLE_COMMAND: Final = "regulars generate --example"
 _LONGEST_SCALE_WEEKS: Final = 1_000_000_000  # nobody ever buys or drops out
 
-_Share = Annotated[float, Field(ge=0, le=1)]
+_Share = Annotated[Number, Field(ge=0, le=1)]
 # Demand falls by refusals, which cannot make it rise: a price only moves up, demand only down.
-_PriceFactor = Annotated[float, Field(ge=1, le=10)]
-_Elasticity = Annotated[float, Field(ge=-20, le=0)]
+_PriceFactor = Annotated[Number, Field(ge=1, le=10)]
+_Elasticity = Annotated[Number, Field(ge=-20, le=0)]
 
 
 class Behaviour(Section):

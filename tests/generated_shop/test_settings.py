@@ -216,6 +216,14 @@ def told(file, text, **options):
         "number, at least 0, at most 1, found 7",
         "[planted]\nprice_moves = [[1.2, 0], [0.5, 0]]": "planted.price_moves[1][0]: expected a "
         "number, at least 1, at most 10, found 0.5",
+        "[planted]\ncampaign_effects = [0.1, true]": "planted.campaign_effects[1]: expected a "
+        "number, at least 0, at most 1, found true",
+        "[planted]\nbundle_strengths = ['0.3']": "planted.bundle_strengths[0]: expected a "
+        'number, at least 0, at most 1, found "0.3"',
+        "[planted]\nprice_moves = [[1.2, '-1']]": "planted.price_moves[0][1]: expected a "
+        'number, at least -20, at most 0, found "-1"',
+        "[planted]\nconfounded_decoys = [['business', [true, 0.1]]]": "planted.confounded_decoys"
+        "[0][1][0]: expected a number, at least 0, at most 1, found true",
         "[planted]\nprice_moves = [1.2]": "planted.price_moves[0]: expected "
         "[a number, at least 1, at most 10; a number, at least -20, at most 0], found 1.2",
         "[planted]\nconfounded_decoys = [['rain', [0.3, 0.1]]]": "planted.confounded_decoys[0][0]: "
