@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import duckdb
 import numpy as np
@@ -17,7 +17,7 @@ import pyarrow.parquet
 from regulars.generated_shop.settings import ShopSettings
 
 _BYTE_ORDER_MARKS: Final = {"utf-16-le": b"\xff\xfe", "utf-8-sig": b"\xef\xbb\xbf"}
-_RECORDS_FOR_A_BROKEN_ONE: Final = 100
+_RECORDS_FOR_A_BROKEN_ONE: Final = 25  # so that no mapping's reject_limit, 5 %, is met
 _MALFORMED: Final = ("too few fields", "no key")
 
 
@@ -60,6 +60,14 @@ class Content:
     night: np.ndarray | None = None
 
 
+class Broken(NamedTuple):
+    """A copy of a record that cannot be read: `text` comes behind the record in place `row`."""
+
+    row: int
+    kind: str
+    text: bytes
+
+
 @dataclass(frozen=True)
 class Block:
     """A piece of one file, as a worker hands it over.
@@ -67,17 +75,17 @@ class Block:
     Attributes:
         path: of the file in the shop's folder.
         header: what stands before the first block of the file.
-        data: the piece; of a Parquet file an Arrow stream.
-        records: lines of the piece.
-        malformed: line within the piece (counted from 0) and kind of each broken record.
+        data: the piece, parted where broken records may come in; of Parquet one Arrow stream.
+        records: of the piece, without broken ones.
+        broken: a record for each place between two parts.
     """
 
     path: str
     style: Style
     header: bytes
-    data: bytes
+    data: list[bytes]
     records: int
-    malformed: list[tuple[int, str]] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
 
 
 def blocks_of(
@@ -99,20 +107,20 @@ def blocks_of(
             continue
         text = _as_json(table) if content.style.kind == "json" else _as_csv(table, content.style)
         rate = settings.malformed_rate if content.style.has_malformed else 0.0
-        text, malformed = _with_malformed(text, table.num_rows, content.style, rate, random)
+        parts, broken = _with_broken(text, table.num_rows, content.style, rate, random)
         yield Block(
             path,
             content.style,
             _header(table, content.style),
-            _encoded(text, content.style),
-            table.num_rows + len(malformed),
-            malformed,
+            [_encoded(part, content.style) for part in parts],
+            table.num_rows,
+            broken,
         )
 
 
 def parquet_block(path: str, table: pa.Table) -> Block:
     """A block of a Parquet file that belongs to no source, or is delivered as it is."""
-    return Block(path, PARQUET, b"", _as_stream(table), table.num_rows)
+    return Block(path, PARQUET, b"", [_as_stream(table)], table.num_rows)
 
 
 class Files:
@@ -126,21 +134,32 @@ class Files:
         self._folder = folder
         self._parquet: dict[str, tuple[pa.parquet.ParquetWriter, BytesIO]] = {}
         self.records: dict[str, int] = {}  # by path; a header is none
+        self._broken: dict[str, int] = {}  # of these
         self.malformed: list[tuple[str, int, str]] = []
 
     def append(self, block: Block) -> None:
-        """Write a block behind those of its file; broken records are noted with their line."""
+        """Write a block behind those of its file; broken records are noted with their line.
+
+        Of a file's records up to there at most one in 25 is broken, whatever chance says.
+        """
         is_new, before = block.path not in self.records, self.records.get(block.path, 0)
+        broken: list[Broken] = []
         if block.style.kind == "parquet":
             self._append_parquet(block)
         else:
-            self._append_bytes(block.path, block.header if is_new else b"", block.data)
-            header_lines = 1 if block.style.kind == "csv" else 0
+            broken_before = self._broken.get(block.path, 0)
+            whole = before - broken_before + block.records
+            broken = block.broken[: max(0, whole // _RECORDS_FOR_A_BROKEN_ONE - broken_before)]
+            between = [one.text for one in broken] + [b""] * (len(block.data) - len(broken))
+            pieces = [piece for pair in zip(block.data, between, strict=True) for piece in pair]
+            self._append_bytes(block.path, block.header if is_new else b"", *pieces)
+            first_line = before + (2 if block.style.kind == "csv" else 1)
             self.malformed += [
-                (block.path, header_lines + before + line + 1, kind)
-                for line, kind in block.malformed
+                (block.path, first_line + one.row + 1 + number, one.kind)
+                for number, one in enumerate(broken)
             ]
-        self.records[block.path] = before + block.records
+            self._broken[block.path] = broken_before + len(broken)
+        self.records[block.path] = before + block.records + len(broken)
 
     def close(self) -> None:
         """Finish the Parquet files."""
@@ -150,7 +169,7 @@ class Files:
 
     def _append_parquet(self, block: Block) -> None:
         """Append a row group. The writer counts its bytes itself, so they may be taken away."""
-        table = pa.ipc.open_stream(block.data).read_all()
+        table = pa.ipc.open_stream(block.data[0]).read_all()
         if block.path not in self._parquet:
             written = BytesIO()
             writer = pa.parquet.ParquetWriter(written, table.schema, compression="zstd")
@@ -209,28 +228,25 @@ def _encoded(text: bytes, style: Style) -> bytes:
     return text.decode().encode(style.encoding)
 
 
-def _with_malformed(
+def _with_broken(
     text: bytes, rows: int, style: Style, rate: float, random: np.random.Generator
-) -> tuple[bytes, list[tuple[int, str]]]:
-    """Broken copies of some records behind them: cut off, or without their key.
-
-    At most one in a hundred, whatever chance says, so that no mapping's reject_limit is met.
-    """
-    after = np.flatnonzero(random.random(rows) < rate)[: rows // _RECORDS_FOR_A_BROKEN_ONE]
+) -> tuple[list[bytes], list[Broken]]:
+    """The text parted behind some records, and broken copies of these for the places between."""
+    after = np.flatnonzero(random.random(rows) < rate)
     if not len(after):
-        return text, []
+        return [text], []
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n")) + 1
-    pieces, malformed, done = [], [], 0
-    for number, row in enumerate(after.tolist()):
+    parts, broken, done = [], [], 0
+    for row in after.tolist():
         record = text[ends[row - 1] if row else 0 : ends[row] - 1]
-        kind = _MALFORMED[number % 2] if style.kind == "csv" else _MALFORMED[0]
-        pieces += [text[done : ends[row]], _broken(record, kind, style) + b"\n"]
+        kind = _MALFORMED[row % 2] if style.kind == "csv" else _MALFORMED[0]
+        parts.append(text[done : ends[row]])
+        broken.append(Broken(row, kind, _encoded(_spoiled(record, kind, style) + b"\n", style)))
         done = int(ends[row])
-        malformed.append((row + 1 + number, kind))
-    return b"".join([*pieces, text[done:]]), malformed
+    return [*parts, text[done:]], broken
 
 
-def _broken(record: bytes, kind: str, style: Style) -> bytes:
+def _spoiled(record: bytes, kind: str, style: Style) -> bytes:
     if style.kind == "json":
         text = record.decode()  # cut between characters, for broken text is another matter
         return text[: len(text) // 2].encode()

@@ -157,7 +157,11 @@ class ShopSettings(Section):
     last_day: date = Field(date(2025, 12, 31), description="last day of the history")
     nights: int = Field(0, ge=0, le=180, description="days after it, delivered one a night")
     malformed_rate: float = Field(
-        0.0002, ge=0, le=0.005, description="broken records, as a share of a text file's records"
+        0.0002,
+        ge=0,
+        le=0.005,
+        description="broken records, as a share of a text file's records; of a file at most one in "
+        "25, so that those of a small night seldom have any",
     )
     disturbed_share: float = Field(
         0.02,
