@@ -24,9 +24,9 @@ _MORE_LINES: Final = 1.0  # on average, beside the first
 _BUSINESS_LINES: Final = 6.0
 _HUGE_SHARE: Final = 0.01  # of business orders: a library fills its shelves
 _HUGE_LINES: Final = 150.0
-_FAVOURITE_SHARES: Final = (0.45, 0.2)  # the rest by the taste of age and sex
-_LIFE_EVENT_SHARE: Final = 0.7  # of lines in a life event's days
-_LIFE_EVENT_CATEGORIES: Final = {
+FAVOURITE_SHARES: Final = (0.45, 0.2)  # the rest by the taste of age and sex
+LIFE_EVENT_SHARE: Final = 0.7  # of lines in a life event's days
+LIFE_EVENT_CATEGORIES: Final = {
     "exam": "Exam preparation",
     "child": "Picture books",
     "job": "Business English",
@@ -118,15 +118,15 @@ def _products_by_taste(
     person, day = purchases.person[order], purchases.day[order]
     category = _by_group(random, person, day, customers, world)
     which = random.random(count)
-    for favourite, share in enumerate(np.cumsum(_FAVOURITE_SHARES)[::-1]):
-        place = len(_FAVOURITE_SHARES) - 1 - favourite
+    for favourite, share in enumerate(np.cumsum(FAVOURITE_SHARES)[::-1]):
+        place = len(FAVOURITE_SHARES) - 1 - favourite
         category = np.where(which < share, customers.favourites[person, place], category)
     for name, (begins, ends, _) in LIFE_EVENT_WINDOWS.items():
         since = day - customers.life_event_day[person]
         is_touched = customers.life_event[person] == LIFE_EVENTS.index(name)
         is_touched &= (since >= begins) & (since <= ends)
-        is_touched &= chosen(random, count, _LIFE_EVENT_SHARE)
-        category = np.where(is_touched, CATEGORY[_LIFE_EVENT_CATEGORIES[name]], category)
+        is_touched &= chosen(random, count, LIFE_EVENT_SHARE)
+        category = np.where(is_touched, CATEGORY[LIFE_EVENT_CATEGORIES[name]], category)
     product = np.searchsorted(catalogue.cumulative, category + random.random(count), side="right")
     product = product.clip(0, len(catalogue.sku) - 1)
     # Who finds a product type too dear takes something else, by the taste of their group.
@@ -287,11 +287,12 @@ def _with_other_kinds(
     customers: Customers,
     calendar: Calendar,
 ) -> Lines:
-    """Shipping of small web orders, gift cards, points of the loyalty scheme, wrapping."""
+    """Shipping of small web orders but of who has it free, gift cards, points, wrapping."""
     orders = len(purchases.person)
     worth = np.bincount(merchandise.order, merchandise.net_cents, orders)
-    is_web = purchases.channel == WEB
-    ships = np.flatnonzero(is_web & (worth < FREE_SHIPPING_FROM_CENTS))
+    pays_shipping = (purchases.channel == WEB) & (worth < FREE_SHIPPING_FROM_CENTS)
+    pays_shipping &= ~customers.holds("structural", purchases.person, purchases.day)
+    ships = np.flatnonzero(pays_shipping)
     cards = np.flatnonzero(chosen(random, orders, _GIFT_CARD_SHARE))
     wraps = np.flatnonzero(chosen(random, orders, _WRAPPED_SHARE))
     burns, points = _burnt_points(random, worth, purchases, customers, calendar)

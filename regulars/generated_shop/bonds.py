@@ -73,7 +73,8 @@ def make_entries(random: np.random.Generator, trade: Trade) -> Entries:
     )
     for bond in range(1, len(BONDS)):
         holders = members[customers.bonds[members, bond]]
-        joined = registrations.day[member[holders]]
+        # of who joined before the data, the bond is told on their first day
+        joined = np.maximum(registrations.day[member[holders]], WARM_UP_DAYS)
         parts.append(_part(member[holders], joined, "adjust", bond, np.zeros(len(holders))))
     together = Entries(
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])}

@@ -71,6 +71,19 @@ class Calendar:
         day: np.ndarray = np.interp(standard, self.cumulative, np.arange(self.days + 1))
         return day
 
+    def draw_days(
+        self, random: np.random.Generator, count: int, first: int, rest: int = 0
+    ) -> np.ndarray:
+        """Days from `first` on with at least `rest` behind them; the last is one of the nights'.
+
+        So a stream of nights, however short, brings each kind of change. Without nights it is drawn
+        as the others are.
+        """
+        days = random.integers(first, self.days - rest, count)
+        if count and self.days > self.history_days:
+            days[-1] = random.integers(self.history_days, self.days)
+        return days
+
     def place(self, day: date) -> int:
         """The number of a date's day."""
         return (day - self.first_day).days

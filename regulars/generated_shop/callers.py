@@ -1,4 +1,4 @@
-"""Whom the call centre knows: who complained, and prospects who asked something."""
+"""Whom the call centre knows: who complained, and leads who asked something."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from regulars.generated_shop.randomness import chosen
 from regulars.generated_shop.registrations import CALL_CENTRE, Registrations
 from regulars.generated_shop.world import World
 
-_PROSPECT_CALL_SHARE: Final = 0.3
+_LEAD_CALL_SHARE: Final = 0.3
 
 
 def with_callers(
@@ -24,8 +24,9 @@ def with_callers(
     first_call = np.full(len(customers.rate), np.inf)
     calls = purchases.has_complaint
     np.minimum.at(first_call, purchases.person[calls], np.floor(purchases.day[calls]) + 1.0)
-    asks = customers.is_prospect & chosen(random, len(first_call), _PROSPECT_CALL_SHARE)
-    first_call = np.where(asks, np.minimum(first_call, customers.won_day), first_call)
+    is_lead = customers.is_prospect | (customers.known_day < customers.won_day)
+    asks = is_lead & chosen(random, len(first_call), _LEAD_CALL_SHARE)
+    first_call = np.where(asks, np.minimum(first_call, customers.known_day), first_call)
     person = np.flatnonzero(first_call < world.calendar.days)
     first = registrations.first.copy()
     first[person, CALL_CENTRE] = len(registrations.person) + np.arange(len(person))

@@ -13,10 +13,12 @@ from regulars.generated_shop.settings import ShopSettings
 
 RESPONSE_DAYS: Final = 14
 COUPON_CATEGORIES: Final = 4
+_COUPON: Final = 0.1  # share off
 _SEASONS: Final = (  # by two months
     *("New year", "Spring reading", "Exam season", "Summer courses", "Back to school", "Double 11"),
 )
 _A_YEAR: Final = 6
+_FIRST_OF_THE_NIGHTS: Final = 1  # days after the history: the second night brings a campaign
 
 
 @dataclass(frozen=True)
@@ -53,26 +55,42 @@ def holds_for(category: np.ndarray, first: np.ndarray | int) -> np.ndarray:
 
 
 def make_campaigns(settings: ShopSettings, calendar: Calendar) -> Campaigns:
-    """Evenly over the years, their effects in turn as the settings state them."""
+    """Evenly over history and nights; effects, channels and coupons in turns of random order.
+
+    So neither season nor channel nor coupon tells how a campaign works. One begins on the second
+    night, where there are nights; the last may still run when they end.
+    """
     random = stream(settings.seed, "campaigns")
-    room = calendar.history_days - WARM_UP_DAYS - 40
-    count = max(1, round(room / 365 * _A_YEAR))
-    starts = WARM_UP_DAYS + 30 + np.arange(count) * room // (count + 1)
+    anchor = calendar.history_days + _FIRST_OF_THE_NIGHTS
+    before = (anchor - 1 - WARM_UP_DAYS) * _A_YEAR // 365
+    starts = anchor + np.arange(-before, settings.nights) * 365 // _A_YEAR
+    starts = starts[starts < calendar.days]
+    count = len(starts)
     effects = np.array(settings.planted.campaign_effects or (0.0,))
-    is_phone = np.arange(count) % 3 == 2
+    is_phone = _in_turns(random, np.array([True, False, False]), count)
+    coupon = _in_turns(random, np.array([_COUPON, 0.0]), count)
+    # the first of the nights mails a coupon: so a short stream has all that campaigns bring
+    is_phone[before : before + 1], coupon[before : before + 1] = False, _COUPON
     return Campaigns(
         number=np.array([f"C{place + 1:03d}" for place in range(count)]),
         name=np.array([_name(calendar.date(day)) for day in starts.tolist()]),
-        effect=effects[np.arange(count) % len(effects)],
+        effect=_in_turns(random, effects, count),
         reach=random.uniform(0.3, 0.7, count),
         is_phone=is_phone,
         starts=starts,
         ends=starts + RESPONSE_DAYS - 1,
         cost_cents=random.integers(2_000, 20_000, count) * 100,
         contact_cents=np.where(is_phone, 400, 5),
-        coupon=np.where(np.arange(count) % 2 == 0, 0.1, 0.0),
+        coupon=coupon,
         coupon_category=random.integers(0, len(CATEGORIES), count),
     )
+
+
+def _in_turns(random: np.random.Generator, values: np.ndarray, count: int) -> np.ndarray:
+    """Each value once in a turn, each turn in an order of its own."""
+    turns = np.tile(values, (-(-count // len(values)), 1))
+    drawn: np.ndarray = random.permuted(turns, axis=1).ravel()[:count]
+    return drawn
 
 
 def _name(starts: date) -> str:

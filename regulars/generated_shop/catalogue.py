@@ -179,14 +179,12 @@ def make_catalogue(settings: ShopSettings, calendar: Calendar) -> Catalogue:
         cumulative=_cumulative(category, weights),
         tastes=_tastes(),
         price_moves=tuple(
-            PriceMove(
-                int(product_type),
-                int(random.integers(WARM_UP_DAYS + 120, calendar.history_days - 90)),
-                factor,
-                elasticity,
-            )
-            for product_type, (factor, elasticity) in zip(
-                moved, settings.planted.price_moves, strict=True
+            PriceMove(int(product_type), int(day), factor, elasticity)
+            for product_type, day, (factor, elasticity) in zip(
+                moved,
+                calendar.draw_days(random, len(moved), WARM_UP_DAYS + 120, 90),
+                settings.planted.price_moves,
+                strict=True,
             )
         ),
         bundles=_bundles(random, category, weights, settings.planted.bundle_strengths, used),

@@ -9,10 +9,12 @@ from regulars.generated_shop.baskets import Lines, make_lines
 from regulars.generated_shop.bonds import Entries, make_entries
 from regulars.generated_shop.calendar import WARM_UP_DAYS
 from regulars.generated_shop.callers import with_callers
+from regulars.generated_shop.care import Gifts, Occasions, make_gifts, make_occasions
+from regulars.generated_shop.contacts import Contacts, make_contacts
 from regulars.generated_shop.customers import Customers, make_customers
 from regulars.generated_shop.orders import Orders, Trade, make_orders
 from regulars.generated_shop.people import make_people
-from regulars.generated_shop.purchases import Contacts, Purchases, make_contacts, make_purchases
+from regulars.generated_shop.purchases import Purchases, make_purchases
 from regulars.generated_shop.randomness import stream
 from regulars.generated_shop.records import make_records
 from regulars.generated_shop.registrations import Registrations, appearances, register
@@ -47,6 +49,8 @@ class Chunk:
     interactions: Interactions
     visits: Visits
     entries: Entries
+    occasions: Occasions
+    gifts: Gifts
 
 
 def chunk_sizes(customers: int) -> list[int]:
@@ -88,6 +92,8 @@ def make_chunk(world: World, number: int, count: int) -> Chunk:
         make_interactions(stream(seed, "interactions", number), trade),
         make_visits(stream(seed, "visits", number), trade),
         make_entries(stream(seed, "bonds", number), trade),
+        make_occasions(stream(seed, "occasions", number), buyers.people, registrations, world),
+        make_gifts(stream(seed, "gifts", number), registrations, world),
     )
 
 
@@ -129,7 +135,7 @@ def draw_buyers(world: World, number: int, count: int) -> Buyers:
         records["email"].is_valid().to_numpy(),
         world,
     )
-    purchases, customers = make_purchases(
+    purchases, customers, contacts = make_purchases(
         stream(settings.seed, "purchases", number), customers, contacts, world
     )
     lines = make_lines(stream(settings.seed, "baskets", number), purchases, customers, world)

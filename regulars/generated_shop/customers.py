@@ -19,6 +19,8 @@ BONDS: Final = ("financial", "structural", "customised", "social")
 REASONS: Final = ("by themselves", "with their salesperson", "by a failure")
 BY_THEMSELVES, WITH_SALESPERSON, BY_FAILURE = range(3)
 NOBODY: Final = -1
+AGE_GROUPS: Final = ("under 23", "23 to 45", "over 45")
+WAYS: Final = ("search", "advertising", "social media")
 _IRREGULAR_SHARES: Final = (0.0, 0.4, 0.3, 0.3)
 _LIFE_EVENT_SHARES: Final = (0.0, 0.45, 0.3, 0.25)
 _BOND_SHARES: Final = (1.0, 0.3, 0.2, 0.2)  # of the members of the loyalty scheme, independently
@@ -30,7 +32,6 @@ _LEAD_SHARE: Final = 0.1  # of the customers, known for weeks before they bought
 _WAIT_SPREAD: Final = 0.5  # standard deviation of the log of people's waits for an answer
 _WAIT_FOR_CHANNEL_DAYS: Final = 150.0  # mean, until people try another channel
 _PAUSE_DAYS: Final = (60, 300)
-_TRIES_FOR_A_REFERRER: Final = 6
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ class Customers:
         is_prospect: never bought.
         won_day: day of the first purchase (of a prospect: of the first contact).
         known_day: since when the firm knows them: before `won_day` for who was a lead first.
-        rate: purchases a standard week of their own process, but for the salesperson's effect.
+        rate: purchases a standard week of their own process, but for the effects of a salesperson
+            and of a customised bond.
+        hazard: of dropping out by themselves, a week; in members with a structural bond too, whose
+            bond bends it from the day on which they joined.
         gone_day: when they dropped out for good, by themselves, with their salesperson or by a
             failure; beyond the calendar for who is still there.
         gone_because: place in REASONS.
@@ -54,12 +58,14 @@ class Customers:
         birth_year, sex: with the year of an order, their place in the catalogue's tastes.
         is_business: contacts of business accounts.
         favourites: int[people, 2], categories they like best.
-        bonds: bool[people, BONDS]; who has the first is a member of the loyalty scheme.
+        bonds: bool[people, BONDS], held since they joined the loyalty scheme; its members have the
+            first.
         joined_day: since when a member; infinite for the others.
         owners: int[people, 2], salespeople they belong to one after the other, NOBODY for none;
             on their lists only if they come to the branch (see registrations).
         owned_days: float[people, 2], since when.
         referrer: place of the person who brought them, NOBODY for none.
+        way: place in WAYS, how they say they came, where they name no friend: by chance.
         second_account_day: when they open a second account in the web shop; infinite for most.
         answer_wait: how slowly they are answered, as a factor on the time; its log is normal.
         satisfaction: with the firm, standard normal; those who wait long have less of it. Ratings
@@ -72,6 +78,7 @@ class Customers:
     won_day: np.ndarray
     known_day: np.ndarray
     rate: np.ndarray
+    hazard: np.ndarray
     gone_day: np.ndarray
     gone_because: np.ndarray
     behaviour: np.ndarray
@@ -90,11 +97,17 @@ class Customers:
     owners: np.ndarray
     owned_days: np.ndarray
     referrer: np.ndarray
+    way: np.ndarray
     second_account_day: np.ndarray
     answer_wait: np.ndarray
     satisfaction: np.ndarray
     agrees_to_email: np.ndarray
     withdrawn_day: np.ndarray
+
+    def holds(self, bond: str, person: np.ndarray, day: np.ndarray) -> np.ndarray:
+        """Whether people hold one of BONDS on days."""
+        held: np.ndarray = self.bonds[person, BONDS.index(bond)] & (self.joined_day[person] <= day)
+        return held
 
 
 def make_customers(random: np.random.Generator, people: pa.Table, world: World) -> Customers:
@@ -116,19 +129,24 @@ def make_customers(random: np.random.Generator, people: pa.Table, world: World) 
 
     rate = random.gamma(behaviour.rate_shape, 1 / behaviour.rate_scale_weeks, count)
     rate *= np.where(is_business, _BUSINESS_RATE, 1.0)
-    rate *= np.where(bonds[:, BONDS.index("customised")], planted.customised_bond_rate, 1.0)
     hazard = random.gamma(behaviour.drop_out_shape, 1 / behaviour.drop_out_scale_weeks, count)
-    hazard *= np.where(bonds[:, BONDS.index("structural")], planted.structural_bond_hazard, 1.0)
     slowness, contentment = random.spawn(1)[0].standard_normal((2, count))
     annoyance = planted.wait_dissatisfaction
     satisfaction = np.sqrt(1 - annoyance**2) * contentment - annoyance * slowness
     hazard *= planted.satisfaction_hazard**satisfaction
-    gone_day = won_day + 7 * random.exponential(1.0, count) / np.maximum(hazard, 1e-9)
+    hazard = np.maximum(hazard, 1e-9)
+    joined = np.floor(won_day) + random.exponential(5.0, count)
+    gone_day = won_day + 7 * random.exponential(1.0, count) / hazard
+    # from the day of joining on the bond bends what is left of their time
+    bound = bonds[:, BONDS.index("structural")] & (joined < gone_day)
+    left = (gone_day - np.maximum(joined, won_day)) / planted.structural_bond_hazard
+    gone_day = np.where(bound, np.maximum(joined, won_day) + left, gone_day)
     follows = chosen(random, count, planted.leaving_with_salesperson)
     owner_left = np.append(world.staff.left_day, calendar.days)[owners[:, 0]]
     follows &= (owner_left < calendar.days) & (won_day < owner_left) & (owner_left < gone_day)
+    gone_day = np.where(follows, owner_left, gone_day)
+    joins = bonds[:, 0] & (joined < np.minimum(gone_day, calendar.days))
 
-    joined = np.floor(won_day) + random.exponential(5.0, count)
     irregular = chosen(random, count, behaviour.irregular_share)
     has_event = chosen(random, count, behaviour.life_event_share)
     sex = (people["sex"].to_numpy() == "female").astype(np.int64)
@@ -141,7 +159,8 @@ def make_customers(random: np.random.Generator, people: pa.Table, world: World) 
         won_day=won_day,
         known_day=known_day,
         rate=rate,
-        gone_day=np.where(follows, owner_left, gone_day),
+        hazard=hazard,
+        gone_day=gone_day,
         gone_because=np.where(follows, WITH_SALESPERSON, BY_THEMSELVES),
         behaviour=np.where(irregular, drawn(random, np.array(_IRREGULAR_SHARES), count), 0),
         life_event=np.where(has_event, drawn(random, np.array(_LIFE_EVENT_SHARES), count), 0),
@@ -156,11 +175,18 @@ def make_customers(random: np.random.Generator, people: pa.Table, world: World) 
         favourites=_favourites(
             random, world.catalogue.tastes[age_groups(birth_year, won_year), sex]
         ),
-        bonds=bonds,
-        joined_day=np.where(bonds[:, 0] & (joined < gone_day), joined, np.inf),
+        bonds=bonds & joins[:, None],
+        joined_day=np.where(joins, joined, np.inf),
         owners=owners,
         owned_days=owned_days,
-        referrer=_referrers(random, won_day, gone_day, is_prospect, behaviour.referred_share),
+        referrer=_referrers(
+            random,
+            np.where(is_prospect, np.inf, won_day),
+            gone_day,
+            known_day,
+            chosen(random, count, behaviour.referred_share),
+        ),
+        way=random.integers(0, len(WAYS), count),
         second_account_day=np.where(
             opens_second, channel_days[:, WEB] + random.uniform(60, 600, count), np.inf
         ),
@@ -176,7 +202,7 @@ def make_customers(random: np.random.Generator, people: pa.Table, world: World) 
 
 
 def age_groups(birth_year: np.ndarray, year: np.ndarray) -> np.ndarray:
-    """Places in the catalogue's tastes: under 23, to 45, older."""
+    """Places in AGE_GROUPS, by the year of birth alone."""
     age = year - birth_year
     group: np.ndarray = np.where(age < 23, 0, np.where(age <= 45, 1, 2))
     return group
@@ -292,18 +318,34 @@ def _referrers(
     random: np.random.Generator,
     won_day: np.ndarray,
     gone_day: np.ndarray,
-    is_prospect: np.ndarray,
-    share: float,
+    known_day: np.ndarray,
+    is_brought: np.ndarray,
 ) -> np.ndarray:
-    """For a share of the people, a customer of that day: some are drawn, who is there is taken."""
-    customers = np.flatnonzero(~is_prospect)
-    customers = customers[np.argsort(won_day[customers], kind="stable")]
-    earlier = np.searchsorted(won_day[customers], won_day)
-    is_brought = chosen(random, len(won_day), share) & (earlier > 0)
-    referrer = np.full(len(won_day), NOBODY)
-    for _ in range(_TRIES_FOR_A_REFERRER):
-        open_ = np.flatnonzero(is_brought & (referrer == NOBODY))
-        found = customers[(random.random(len(open_)) * earlier[open_]).astype(np.int64)]
-        is_there = gone_day[found] > won_day[open_]
-        referrer[open_[is_there]] = found[is_there]
+    """For each who is brought one of the customers of the day on which they became known.
+
+    Drawn evenly among all who have bought and are not gone: one pass over the days on which people
+    come, bring others and go. Nobody brings the first.
+    """
+    count = len(won_day)
+    buys = np.isfinite(won_day)
+    days = np.concatenate([known_day, won_day, gone_day])
+    kind = np.repeat([0, 1, 2], count)  # in this order on one day: nobody brings themselves
+    events = np.flatnonzero(np.concatenate([is_brought, buys, buys]))
+    events = events[np.lexsort((kind[events], days[events]))]
+    shares = random.random(count).tolist()
+    there: list[int] = []
+    place: dict[int, int] = {}
+    referrer = np.full(count, NOBODY)
+    for event in events.tolist():
+        what, person = divmod(event, count)
+        if what == 1:
+            place[person] = len(there)
+            there.append(person)
+        elif what == 2:
+            last = there.pop()
+            hole = place.pop(person)
+            if last != person:
+                there[hole], place[last] = last, hole
+        elif there:
+            referrer[person] = there[int(shares[person] * len(there))]
     return referrer

@@ -1,7 +1,7 @@
 """Which night delivers what: the history first, then days with late, repeated, corrected orders."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,42 @@ class Deliveries:
     order: np.ndarray
     night: np.ndarray
     form: np.ndarray
+
+
+class States(NamedTuple):
+    """What the nights tell of things that go on after they begin; one place a thing in a night.
+
+    Attributes:
+        place: of the thing.
+        days: float[places, steps], when it took each step; NaN of what is not yet, or never.
+        changed: the latest of them.
+        night: that tells it.
+        is_done: nothing more comes.
+    """
+
+    place: np.ndarray
+    days: np.ndarray
+    changed: np.ndarray
+    night: np.ndarray
+    is_done: np.ndarray
+
+
+def told_states(steps: np.ndarray, calendar: Calendar) -> States:
+    """Each thing in the night in which it begins, and again in each that brings another step.
+
+    `steps` is float[things, steps], days of the calendar: the first is the beginning, NaN is never.
+    What comes after the last night is not told.
+    """
+    nights = night_of(np.where(np.isfinite(steps), steps, steps[:, :1]), calendar)
+    nights = np.maximum.accumulate(nights, axis=1)
+    is_change = np.diff(nights, axis=1, prepend=-1) > 0
+    is_change &= nights <= calendar.days - calendar.history_days
+    place, change = np.nonzero(is_change)
+    night = nights[place, change]
+    is_seen = nights[place] <= night[:, None]
+    days = np.where(is_seen, steps[place], np.nan)
+    changed = np.fmax.reduce(days, axis=1, initial=-np.inf)
+    return States(place, days, changed, night, np.all(is_seen, axis=1))
 
 
 def night_of(day: np.ndarray, calendar: Calendar) -> np.ndarray:

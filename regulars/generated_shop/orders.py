@@ -19,7 +19,7 @@ _RETURN_SHARE: Final = 0.03
 _RETURN_SHARE_OF_FAILED: Final = 0.5  # damaged or wrong items
 _LATE_RETURN_SHARE: Final = 0.05  # of returns, which come up to 200 days later
 _RETURNED_IN_BRANCH_SHARE: Final = 0.25  # of the web shop's, where the customer has a branch
-_ANONYMOUS_SHARE: Final = 0.2  # of orders in branches
+_ANONYMOUS_SHARE: Final = 0.2  # of orders in branches that name no campaign
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,10 @@ def make_orders(
     is_sale = np.arange(len(place)) < count
     record = registrations.record(person, channel, day)
     is_branch = channel >= FIRST_BRANCH
-    is_anonymous = is_branch & chosen(random, len(place), _ANONYMOUS_SHARE)
+    campaign = np.where(is_sale, purchases.stated_campaign[place], NOBODY)
+    # who names a campaign names themselves
+    is_anonymous = is_branch & (campaign == NOBODY)
+    is_anonymous &= chosen(random, len(place), _ANONYMOUS_SHARE)
     store, employee = _served_by(random, person, channel, day, customers, world)
     if len(place) > ORDERS_A_CHUNK:
         raise ValueError(
@@ -99,7 +102,7 @@ def make_orders(
         record=np.where(is_anonymous, NOBODY, record),
         store=store,
         employee=employee,
-        campaign=np.where(is_sale, purchases.stated_campaign[place], NOBODY),
+        campaign=campaign,
         is_cancelled=np.concatenate([is_cancelled, np.zeros(len(purchase), bool)]),
     )
     return orders, return_lines

@@ -7,19 +7,18 @@ import numpy as np
 
 from regulars.generated_shop.calendar import DAY_SECONDS, WARM_UP_DAYS, times_of_day
 from regulars.generated_shop.campaigns import RESPONSE_DAYS
+from regulars.generated_shop.contacts import Contacts
 from regulars.generated_shop.customers import (
     BEHAVIOURS,
     BY_FAILURE,
-    CHANNELS,
     FIRST_BRANCH,
     LIFE_EVENTS,
+    MARKETPLACE,
     NOBODY,
-    WEB,
     Customers,
     salesperson_effect,
 )
 from regulars.generated_shop.randomness import chosen
-from regulars.generated_shop.registrations import Registrations
 from regulars.generated_shop.world import World
 
 CAUSES: Final = ("first", "own", "life_event", "campaign")
@@ -30,28 +29,10 @@ LIFE_EVENT_WINDOWS: Final = {"exam": (-120, 0, 3.0), "child": (0, 180, 4.0), "jo
 _REGULAR_EVENTS_A_PURCHASE: Final = 4  # Erlang-4 gaps: half the spread of a Poisson process's
 _CLUMP: Final = 1.2  # purchases that follow a clumpy buyer's, within 6 days
 _MAIN_CHANNEL_SHARE: Final = 0.8
-_STATED_CAMPAIGN_SHARE: Final = 0.7  # of the orders that a campaign caused
+_STATED_CAMPAIGN_SHARE: Final = 0.7  # of the orders that a campaign caused, not the marketplace's
 _WRONGLY_STATED_SHARE: Final = 0.15  # of other orders of people whom it reached, in its days
 _COMPLAINT_SHARE: Final = 0.7
-_CANCELLED_SHARE: Final = 0.015  # of orders online
-
-
-@dataclass(frozen=True)
-class Contacts:
-    """Whom campaigns chose; one place a choice.
-
-    Attributes:
-        campaign, person: places.
-        record: place of the record that was chosen; what it belongs to is its system's.
-        is_holdout: chosen, and not contacted.
-        day: of the contact, with its time.
-    """
-
-    campaign: np.ndarray
-    person: np.ndarray
-    record: np.ndarray
-    is_holdout: np.ndarray
-    day: np.ndarray
+_CANCELLED_SHARE: Final = 0.015  # of orders online, first ones aside
 
 
 @dataclass(frozen=True)
@@ -91,8 +72,12 @@ class Purchases:
 
 def make_purchases(
     random: np.random.Generator, customers: Customers, contacts: Contacts, world: World
-) -> tuple[Purchases, Customers]:
-    """The orders within the data, and the customers with the days on which failures lost them."""
+) -> tuple[Purchases, Customers, Contacts]:
+    """The orders within the data; customers and contacts as failures that lose people leave them.
+
+    Customers are gone from the day of a failure that lost them, and are then no more active when a
+    campaign chooses them.
+    """
     person, day, cause = _own_purchases(random, customers, world)
     campaign = np.full(len(person), NOBODY)
     for more in (_life_event_purchases, _campaign_purchases):
@@ -122,9 +107,12 @@ def make_purchases(
             day,
             cause,
             campaign,
-            _stated_campaigns(random, person, day, campaign, contacts, world),
+            _stated_campaigns(random, person, day, campaign, channel, contacts, world),
             channel,
-            (channel < FIRST_BRANCH) & chosen(random, len(person), _CANCELLED_SHARE),
+            # never the first: the day on which a customer was won is that of a paid order
+            (channel < FIRST_BRANCH)
+            & (cause != FIRST)
+            & chosen(random, len(person), _CANCELLED_SHARE),
             *(np.zeros(len(person), kind) for kind in (np.int64, bool, np.int64, bool)),
         ),
         world,
@@ -132,59 +120,16 @@ def make_purchases(
     lost_day = _lost_by_failure(random, purchases, customers, world)
     is_lost = lost_day < customers.gone_day
     is_kept = purchases.day <= lost_day[purchases.person]
-    return purchases.only(is_kept), replace(
-        customers,
-        gone_day=np.where(is_lost, lost_day, customers.gone_day),
-        gone_because=np.where(is_lost, BY_FAILURE, customers.gone_because),
+    is_there = contacts.day <= lost_day[contacts.person]
+    return (
+        purchases.only(is_kept),
+        replace(
+            customers,
+            gone_day=np.where(is_lost, lost_day, customers.gone_day),
+            gone_because=np.where(is_lost, BY_FAILURE, customers.gone_because),
+        ),
+        replace(contacts, was_active=contacts.was_active & is_there),
     )
-
-
-def make_contacts(
-    random: np.random.Generator,
-    customers: Customers,
-    registrations: Registrations,
-    has_email: np.ndarray,
-    world: World,
-) -> Contacts:
-    """Whom each campaign chose at random among those whom its system knows by then.
-
-    E-mails go to accounts with an address whose owners agree; calls to customers of branches.
-    `has_email` is of each record.
-    """
-    campaigns, planted = world.campaigns, world.settings.planted
-    people = np.arange(len(customers.rate))
-    parts: list[tuple[np.ndarray, ...]] = []
-    for campaign, starts in enumerate(campaigns.starts.tolist()):
-        record = np.full(len(people), NOBODY)
-        if campaigns.is_phone[campaign]:
-            for source in range(FIRST_BRANCH, len(CHANNELS)):
-                known = registrations.record(people, np.full(len(people), source), starts)
-                record = np.where(record == NOBODY, known, record)
-        else:
-            record = registrations.record(people, np.full(len(people), WEB), starts)
-            agrees = customers.agrees_to_email & (customers.withdrawn_day > starts)
-            record = np.where(agrees & np.append(has_email, False)[record], record, NOBODY)
-        # A campaign knows nothing of who has left: it writes to all whom it knows.
-        is_chosen = (record != NOBODY) & chosen(random, len(people), campaigns.reach[campaign])
-        person = np.flatnonzero(is_chosen)
-        parts.append(
-            (
-                np.full(len(person), campaign),
-                person,
-                record[person],
-                chosen(random, len(person), planted.holdout_share),
-                starts + random.uniform(0.37, 0.42, len(person)),
-            )
-        )
-    return Contacts(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-
-def were_active(contacts: Contacts, customers: Customers) -> np.ndarray:
-    """Whether each of the chosen was a customer through the days in which a campaign works."""
-    person = contacts.person
-    begun = ~customers.is_prospect[person] & (customers.won_day[person] < contacts.day)
-    active: np.ndarray = begun & (customers.gone_day[person] > contacts.day + RESPONSE_DAYS)
-    return active
 
 
 def _own_purchases(
@@ -202,14 +147,17 @@ def _own_purchases(
     rate = np.where(
         customers.behaviour[buyers] == BEHAVIOURS.index("clumpy"), rate / (1 + _CLUMP), rate
     )
-    # drawn at the greatest rate that salespeople ever make, and thinned to that of the day
-    greatest = float(np.exp(world.staff.effect).max(initial=1.0))
+    # drawn at the greatest rate that salespeople and bonds make, and thinned to that of the day
+    bond = world.settings.planted.customised_bond_rate
+    greatest = float(np.exp(world.staff.effect).max(initial=1.0)) * max(1.0, bond)
     counts = random.poisson(rate * greatest * (ends - begins).clip(0) / 7 * times)
     place = np.repeat(np.arange(len(buyers)), counts)
     standard = begins[place] + random.random(len(place)) * (ends - begins)[place]
     order = np.lexsort((standard, place))
     place, standard = place[order], standard[order]
-    factor = salesperson_effect(buyers[place], calendar.day_of(standard), customers, world)
+    person, day = buyers[place], calendar.day_of(standard)
+    factor = salesperson_effect(person, day, customers, world)
+    factor *= np.where(customers.holds("customised", person, day), bond, 1.0)
     is_kept = random.random(len(place)) * greatest < factor
     place, standard = place[is_kept], standard[is_kept]
     # of a regular buyer's events each fourth is a purchase, from a random one on
@@ -256,7 +204,7 @@ def _campaign_purchases(
 ) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
     """What campaigns add: with chance `effect` one order of each active person reached."""
     effect = world.campaigns.effect[contacts.campaign]
-    answers = ~contacts.is_holdout & were_active(contacts, customers)
+    answers = ~contacts.is_holdout & contacts.was_active
     answers &= random.random(len(effect)) < effect
     wait = 1 + random.uniform(0, RESPONSE_DAYS - 2, int(answers.sum()))
     day = np.floor(contacts.day[answers]) + wait
@@ -279,10 +227,14 @@ def _stated_campaigns(
     person: np.ndarray,
     day: np.ndarray,
     campaign: np.ndarray,
+    channel: np.ndarray,
     contacts: Contacts,
     world: World,
 ) -> np.ndarray:
-    """The campaign that an order names: not always the one that caused it, and wrong for some."""
+    """The campaign that an order names: not always the one that caused it, and wrong for some.
+
+    The marketplace knows nothing of the shop's campaigns.
+    """
     stated = np.where(chosen(random, len(person), _STATED_CAMPAIGN_SHARE), campaign, NOBODY)
     starts = np.searchsorted(world.campaigns.starts, day, side="right") - 1
     in_days = (starts >= 0) & (np.floor(day) <= world.campaigns.ends[starts.clip(0)])
@@ -293,7 +245,7 @@ def _stated_campaigns(
     )
     wrong = wrong[np.isin(person[wrong] * campaigns + starts[wrong], reached)]
     stated[wrong] = starts[wrong]
-    return stated
+    return np.where(channel == MARKETPLACE, NOBODY, stated)
 
 
 def _with_failures(random: np.random.Generator, purchases: Purchases, world: World) -> Purchases:

@@ -21,7 +21,13 @@ _QUESTION_SHARE: Final = 0.04
 _REVIEW_SHARE: Final = 0.1
 _FOLLOW_UPS_A_YEAR: Final = 0.8
 _UNRATED_SHARE: Final = 0.4
-_STARS_A_DEVIATION: Final = 0.4  # of a rating, for a standard deviation of satisfaction
+STARS_A_DEVIATION: Final = 0.4  # of a rating, for a standard deviation of satisfaction
+_STARS_SPREAD: Final = 0.9
+_GOOD, _BAD = "complaint made good", "complaint not made good"
+_ANSWERED, _PLEASED = "other contact with the call centre", "review"
+_DISPLEASED = "review of an order whose failure was not made good"
+RATINGS: Final = {_GOOD: 4.2, _BAD: 1.8, _ANSWERED: 4.0, _PLEASED: 4.3, _DISPLEASED: 2.0}
+"""What each is rated on average by who is neither content nor annoyed: in stars."""
 _UNRESOLVED_SHARE: Final = 0.3  # of complaints that are not made good
 
 
@@ -103,7 +109,9 @@ def _complaints(
         "answered": answered,
         "resolved": np.where(is_resolved, resolved, np.nan),
         "steps": np.where(good, 1 + random.poisson(0.5, count), 2 + random.poisson(2.0, count)),
-        "rating": _ratings(random, np.where(good, 4.2, 1.8), customers.satisfaction[person]),
+        "rating": _ratings(
+            random, np.where(good, RATINGS[_GOOD], RATINGS[_BAD]), customers.satisfaction[person]
+        ),
         "order": order,
         "failure": purchases.failure[order],
         "compensation_cents": np.rint(worth * share).astype(np.int64),
@@ -117,16 +125,17 @@ def _questions(
     registrations: Registrations,
     world: World,
 ) -> dict[str, np.ndarray]:
-    """Of people whom the call centre knows: customers before an order, prospects at their call."""
+    """Of people whom the call centre knows: customers before an order, leads at their call."""
     known = registrations.first[:, CALL_CENTRE]
     asked = np.flatnonzero(
         (known[purchases.person] != NOBODY) & chosen(random, len(purchases.person), _QUESTION_SHARE)
     )
-    prospects = np.flatnonzero(customers.is_prospect & (known != NOBODY))
-    person = np.concatenate([purchases.person[asked], prospects])
-    opened = np.concatenate(
-        [purchases.day[asked] - 0.1, registrations.day[known[prospects]] + 0.05]
+    first_call = np.append(registrations.day, np.inf)[known]  # nobody's is the last
+    leads = np.flatnonzero(
+        (first_call < np.inf) & (customers.is_prospect | (first_call < customers.won_day))
     )
+    person = np.concatenate([purchases.person[asked], leads])
+    opened = np.concatenate([purchases.day[asked] - 0.1, first_call[leads] + 0.05])
     count, agents = len(person), world.staff.agents()
     answered = opened + random.exponential(0.1, count) * customers.answer_wait[person]
     kinds = np.array([KINDS.index(one) for one in ("question", "request", "suggestion")])
@@ -140,7 +149,9 @@ def _questions(
         "answered": answered,
         "resolved": answered + random.exponential(0.05, count),
         "steps": np.ones(count, np.int64),
-        "rating": _ratings(random, np.full(count, 4.0), customers.satisfaction[person]),
+        "rating": _ratings(
+            random, np.full(count, RATINGS[_ANSWERED]), customers.satisfaction[person]
+        ),
         "order": np.full(count, NOBODY),
         "failure": np.zeros(count, np.int64),
         "compensation_cents": np.zeros(count, np.int64),
@@ -155,7 +166,8 @@ def _reviews(
     is_reviewed = (orders.channel[:sales] == WEB) & ~orders.is_cancelled[:sales]
     order = np.flatnonzero(is_reviewed & chosen(random, sales, _REVIEW_SHARE))
     count, failed = len(order), purchases.failure[order] > 0
-    mean = np.where(failed & ~purchases.is_recovered[order], 2.0, 4.3)
+    is_bad = failed & ~purchases.is_recovered[order]
+    mean = np.where(is_bad, RATINGS[_DISPLEASED], RATINGS[_PLEASED])
     satisfaction = customers.satisfaction[purchases.person[order]]
     return {
         "source": np.full(count, WEB),
@@ -177,12 +189,15 @@ def _reviews(
 def _follow_ups(
     random: np.random.Generator, customers: Customers, registrations: Registrations, world: World
 ) -> dict[str, np.ndarray]:
-    """Calls and visits by owners, as long as customer and owner are there. They add nothing."""
+    """Calls and visits by owners, as long as they own. They add nothing.
+
+    Nobody knows that a customer has dropped out, so the calls go on.
+    """
     staff = world.staff
     owned, turn = np.nonzero(customers.owners != NOBODY)
     owner = customers.owners[owned, turn]
     begins = np.maximum(np.floor(customers.owned_days[owned, turn]) + 1, WARM_UP_DAYS)
-    ends = np.minimum(staff.left_day[owner], customers.gone_day[owned])
+    ends = staff.left_day[owner]
     years = (ends - begins).clip(0) / 365
     place = np.repeat(np.arange(len(owned)), random.poisson(_FOLLOW_UPS_A_YEAR * years))
     count, person = len(place), owned[place]
@@ -214,6 +229,6 @@ def _ratings(
     unrated_share: float = _UNRATED_SHARE,
 ) -> np.ndarray:
     """Stars for how it went, moved by how satisfied the person is with the firm at all."""
-    stars = random.normal(mean + _STARS_A_DEVIATION * satisfaction, 0.9)
+    stars = random.normal(mean + STARS_A_DEVIATION * satisfaction, _STARS_SPREAD)
     rating = np.rint(stars).clip(1, 5).astype(np.int64)
     return np.where(chosen(random, len(mean), unrated_share), 0, rating)

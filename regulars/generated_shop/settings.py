@@ -35,10 +35,10 @@ _Elasticity = Annotated[Number, Field(ge=-20, le=0)]
 class Behaviour(Section):
     """How people buy: Poisson with gamma-distributed rates, until they drop out.
 
-    The rate of a customer (purchases a standard week) and the hazard of dropping out (a week) are
-    gamma-distributed over customers, as Pareto/NBD assumes (Schmittlein, Morrison and Colombo
-    1987). Seasons, weekdays, festivals, life events, campaigns and service bend them, and a share
-    of customers buys in ways that no such model knows.
+    The rate of a customer (purchases a standard week) and the hazard of dropping out (a week of the
+    calendar) are gamma-distributed over customers, as Pareto/NBD assumes (Schmittlein, Morrison and
+    Colombo 1987). Seasons, weekdays, festivals, life events, campaigns and service bend them, and a
+    share of customers buys in ways that no such model knows.
     """
 
     rate_shape: float = Field(0.6, ge=0.01, le=100, description="shape of the gamma of rates")
@@ -110,7 +110,8 @@ class Planted(Section):
     )
     campaign_effects: tuple[_Share, ...] = Field(
         (0.1, 0.0, 0.06, 0.04, 0.0, 0.08),
-        description="purchases added per active person reached; used in turn, six a year",
+        description="purchases added per active person reached, of six campaigns a year: each once "
+        "in a turn of random order",
     )
     holdout_share: float = Field(0.2, gt=0, lt=1, description="of those whom a campaign chose")
     failure_rate: float = Field(0.03, ge=0, le=1, description="of delivered orders that go wrong")
@@ -130,10 +131,16 @@ class Planted(Section):
         "1: satisfaction keeps nobody",
     )
     structural_bond_hazard: float = Field(
-        0.65, gt=0, le=10, description="hazard of members with a year of free delivery, as a factor"
+        0.65,
+        gt=0,
+        le=10,
+        description="hazard of members with free delivery, as a factor, since they joined",
     )
     customised_bond_rate: float = Field(
-        1.15, gt=0, le=5, description="rate of members with a personal reading list, as a factor"
+        1.15,
+        gt=0,
+        le=5,
+        description="rate of members with a personal reading list, as a factor, since they joined",
     )
     salesperson_spread: float = Field(
         0.15, ge=0, le=1, description="standard deviation of salespeople's effect on the log rate"

@@ -78,15 +78,11 @@ def make_staff(settings: ShopSettings, calendar: Calendar) -> Staff:
     is_leaver = is_seller & (random.random(count) < _LEAVER_SHARE)
     # At least one stays in each branch, or its customers would have nobody to go to.
     is_leaver[np.arange(len(BRANCHES)) * _SALESPEOPLE_A_BRANCH] = False
-    left[is_leaver] = random.integers(
-        WARM_UP_DAYS + 60, calendar.history_days, int(is_leaver.sum())
-    )
+    left[is_leaver] = calendar.draw_days(random, int(is_leaver.sum()), WARM_UP_DAYS + 60)
     hired = random.integers(-2_000, 0, count)
     is_newcomer = is_seller & ~is_leaver & (random.random(count) < _NEWCOMER_SHARE)
     is_newcomer[np.arange(len(BRANCHES)) * _SALESPEOPLE_A_BRANCH] = False
-    hired[is_newcomer] = random.integers(
-        WARM_UP_DAYS, calendar.history_days - 60, int(is_newcomer.sum())
-    )
+    hired[is_newcomer] = calendar.draw_days(random, int(is_newcomer.sum()), WARM_UP_DAYS, 60)
     return Staff(
         number=np.array([f"E{1001 + place}" for place in range(count)]),
         name=_names(random, count),

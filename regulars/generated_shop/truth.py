@@ -6,11 +6,20 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from regulars.generated_shop.baskets import LINE_CAUSES, MERCHANDISE, SEQUENCE_WAIT_DAYS, TASTE
+from regulars.generated_shop.baskets import (
+    FAVOURITE_SHARES,
+    LIFE_EVENT_CATEGORIES,
+    LIFE_EVENT_SHARE,
+    LINE_CAUSES,
+    MERCHANDISE,
+    SEQUENCE_WAIT_DAYS,
+    TASTE,
+)
 from regulars.generated_shop.catalogue import CATEGORIES, TYPES_A_CATEGORY
 from regulars.generated_shop.chunks import Chunk
 from regulars.generated_shop.columns import dates, moment, money, taken
 from regulars.generated_shop.customers import (
+    AGE_GROUPS,
     BEHAVIOURS,
     BONDS,
     CHANNELS,
@@ -18,13 +27,15 @@ from regulars.generated_shop.customers import (
     MARKETPLACE,
     NOBODY,
     REASONS,
+    WAYS,
 )
 from regulars.generated_shop.layouts.marketplace import FREIGHT_CENTS
 from regulars.generated_shop.layouts.order_numbers import order_numbers
 from regulars.generated_shop.money import dollar_cents, sales_tax_cents
 from regulars.generated_shop.nights import FORMS, Deliveries
-from regulars.generated_shop.purchases import CAUSES, FAILURES, were_active
+from regulars.generated_shop.purchases import CAUSES, FAILURES, LIFE_EVENT_WINDOWS
 from regulars.generated_shop.registrations import SOURCES
+from regulars.generated_shop.service import RATINGS, STARS_A_DEVIATION
 from regulars.generated_shop.settings import Planted
 from regulars.generated_shop.truth_columns import columns_table
 from regulars.generated_shop.world import World
@@ -93,6 +104,21 @@ def of_world(world: World) -> Iterator[Table]:
             }
         ),
     )
+    yield "tastes", _tastes(catalogue.tastes)
+    events = list(LIFE_EVENT_WINDOWS.items())
+    yield (
+        "life_events",
+        pa.table(
+            {
+                "life_event": [name for name, _ in events],
+                "first_day": [begins for _, (begins, _, _) in events],
+                "last_day": [ends for _, (_, ends, _) in events],
+                "purchases_added": [added for _, (_, _, added) in events],
+                "category": [LIFE_EVENT_CATEGORIES[name] for name, _ in events],
+                "share_of_lines": [LIFE_EVENT_SHARE] * len(events),
+            }
+        ),
+    )
     moves = catalogue.price_moves
     types = [
         f"{CATEGORIES[move.product_type // TYPES_A_CATEGORY].name}, "
@@ -132,9 +158,23 @@ def of_world(world: World) -> Iterator[Table]:
     )
 
 
+def _tastes(tastes: np.ndarray) -> pa.Table:
+    """A row for each category of each group of age and sex."""
+    group, sex, category = (one.ravel() for one in np.indices(tastes.shape))
+    return pa.table(
+        {
+            "age_group": taken(np.array(AGE_GROUPS), group),
+            "sex": taken(np.array(["male", "female"]), sex),
+            "category": taken(np.array([one.name for one in CATEGORIES]), category),
+            "share": tastes.ravel(),
+        }
+    )
+
+
 def _levers(planted: Planted) -> list[tuple[str, float, str]]:
     """What moves customers by how much, and what moves nobody."""
     chance, hazard = "chance of leaving for good", "factor on the hazard of leaving"
+    stars = "stars, before they are rounded and kept within 1 to 5"
     return [
         ("failure not made good", planted.leaving_after_failure, chance),
         ("failure made good", planted.leaving_after_recovery, chance),
@@ -150,8 +190,17 @@ def _levers(planted: Planted) -> list[tuple[str, float, str]]:
         ("social bond", 1.0, hazard),
         ("customised bond", planted.customised_bond_rate, "factor on the weekly rate"),
         *(
+            (f"{which} category of a person", share, "share of the lines of taste")
+            for which, share in zip(("favourite", "second"), FAVOURITE_SHARES, strict=True)
+        ),
+        *((f"rating, {about}", effect, stars) for about, effect in RATINGS.items()),
+        ("rating, satisfaction, a standard deviation more", STARS_A_DEVIATION, stars),
+        *(
             (lever, 0.0, "purchases added")
-            for lever in ("follow-up", "gift", "coupon", "review", "being brought by a customer")
+            for lever in (
+                *("follow-up", "gift", "coupon", "review", "mail opened", "mail clicked"),
+                *("way of acquisition", "being brought by a customer"),
+            )
         ),
     ]
 
@@ -161,19 +210,21 @@ def _people(chunk: Chunk) -> pa.Table:
     customers, world, people = chunk.customers, chunk.world, chunk.people
     calendar, purchases = world.calendar, chunk.purchases
     paid = purchases.person[~purchases.is_cancelled]
-    # A prospect was drawn a customer's life, of which nothing ever took effect.
+    # A prospect was drawn a customer's life, which shows in how long they look around, at most.
     is_gone = ~customers.is_prospect & (customers.gone_day < calendar.days)
     is_pausing = ~customers.is_prospect & (customers.behaviour == BEHAVIOURS.index("pausing"))
     is_customer = ~customers.is_prospect
     has_event = is_customer & (customers.life_event > 0)
     first_owner, second_owner, orphaned_day = _owners(chunk)
     table = people.drop_columns(["person_number"])
+    categories = np.array([category.name for category in CATEGORIES])
     columns = {
         "is_prospect": customers.is_prospect,
         "known_on": dates(customers.known_day, calendar),
         "won_on": dates(customers.won_day, calendar),
         "purchases": np.bincount(paid, minlength=people.num_rows),
         "weekly_rate": pa.array(customers.rate, mask=customers.is_prospect),
+        "weekly_hazard": pa.array(customers.hazard, mask=customers.is_prospect),
         "gone_on": dates(np.where(is_gone, customers.gone_day, _NEVER), calendar),
         "gone_because": taken(np.array(REASONS), np.where(is_gone, customers.gone_because, -1)),
         "is_alive": is_customer & ~is_gone,
@@ -187,15 +238,19 @@ def _people(chunk: Chunk) -> pa.Table:
         ),
         "life_event_on": dates(np.where(has_event, customers.life_event_day, _NEVER), calendar),
         "main_channel": taken(np.array(CHANNELS), customers.main_channel),
+        "favourite_category": taken(categories, customers.favourites[:, 0]),
+        "second_category": taken(categories, customers.favourites[:, 1]),
         "answer_wait": customers.answer_wait,
         "satisfaction": customers.satisfaction,
         "referred_by": taken(people["person_id"], customers.referrer),
+        "acquisition_way": taken(np.array(WAYS), customers.way),
         "first_owner": taken(world.staff.number, first_owner),
         "second_owner": taken(world.staff.number, second_owner),
         "orphaned_on": dates(orphaned_day, calendar),
     }
     for place, bond in enumerate(BONDS):
         columns[f"has_{bond}_bond"] = customers.bonds[:, place]
+    columns["bonds_since"] = dates(customers.joined_day, calendar)
     for name, values in columns.items():
         table = table.append_column(
             name, pa.array(values) if isinstance(values, np.ndarray) else values
@@ -291,7 +346,7 @@ def _sums(order: np.ndarray, cents: np.ndarray, count: int) -> np.ndarray:
 
 
 def _contacts(chunk: Chunk) -> pa.Table:
-    contacts, customers, world = chunk.contacts, chunk.customers, chunk.world
+    contacts, world = chunk.contacts, chunk.world
     return pa.table(
         {
             "campaign_id": taken(world.campaigns.number, contacts.campaign),
@@ -300,7 +355,7 @@ def _contacts(chunk: Chunk) -> pa.Table:
             "source": taken(np.array(SOURCES), chunk.registrations.source[contacts.record]),
             "source_customer_id": taken(chunk.records["source_customer_id"], contacts.record),
             "chosen_at": moment(contacts.day, world.calendar),
-            "was_active": were_active(contacts, customers),
+            "was_active": contacts.was_active,
         }
     )
 

@@ -76,7 +76,10 @@ TABLES: Final[Mapping[str, Described]] = {
             "won_on": "day of the first purchase, also before the data; of a prospect, of contact",
             "purchases": "orders in the data that were paid, without returns",
             "weekly_rate": "purchases of their own process in a week of the season's time (7 of "
-            "calendar.intensity), the salesperson's effect aside; null of prospects",
+            "calendar.intensity), without the factors of a salesperson and of a customised bond; "
+            "null of prospects",
+            "weekly_hazard": "hazard of dropping out by themselves in a week of the calendar, with "
+            "the factor of satisfaction and without that of a structural bond; null of prospects",
             "gone_on": "day on which they dropped out for good; null of who is still there, and of "
             "prospects",
             "gone_because": "by themselves, with their salesperson or by a failure",
@@ -89,20 +92,27 @@ TABLES: Final[Mapping[str, Described]] = {
             "life_event_on": "its day",
             "main_channel": "the system that they mostly buy in: an order is of another one, "
             "of those that they use by then, with a chance below a fifth",
+            "favourite_category": "the category that they like best, also of prospects, who look "
+            "at it",
+            "second_category": "the next; it may be the same",
             "answer_wait": "how long they wait for an answer to complaints and questions, as a "
             "factor on the time; its log is normal",
             "satisfaction": "with the firm, standard normal over people: less for who waits long, "
             "shown by ratings, and a factor on the hazard of dropping out (levers)",
-            "referred_by": "the person who brought them; null for none",
+            "referred_by": "the person who brought them: one of the customers of known_on; null "
+            "for none",
+            "acquisition_way": "how they say they came where they name no friend: by chance",
             "first_owner": "the salesperson whose customer they were first, by the lists; null "
             "for none",
             "second_owner": "the salesperson on whose list they came when the first left, "
             "gone or not; null for none",
             "orphaned_on": "day on which a customer's last owner left, with nobody to take over",
             "has_financial_bond": "member of the loyalty scheme, who collects points",
-            "has_structural_bond": "member with a year of free delivery",
+            "has_structural_bond": "member whom the web shop delivers to without shipping",
             "has_customised_bond": "member with a reading list of their own",
             "has_social_bond": "member who holds a social bond",
+            "bonds_since": "day on which they joined the scheme, since when their bonds have their "
+            "effect; null of others",
         },
     ),
     "calendar": Described(
@@ -182,6 +192,28 @@ TABLES: Final[Mapping[str, Described]] = {
             "basket_share_within": "share of baskets that hold it, where the confounder is",
         },
     ),
+    "tastes": Described(
+        "category of each group of age and sex",
+        {
+            "age_group": "by the year of an order less that of birth",
+            "sex": "female or male",
+            "category": "the category",
+            "share": "of the lines of taste of people of the group, favourites and all; price "
+            "moves and life events aside",
+        },
+    ),
+    "life_events": Described(
+        "kind of life event",
+        {
+            "life_event": "exam, child or job",
+            "first_day": "of its window, in days since people.life_event_on",
+            "last_day": "of its window",
+            "purchases_added": "in the window, on average (Poisson), of who is a customer by then",
+            "category": "what is bought in the window",
+            "share_of_lines": "of the lines of taste in the window that are of this category, "
+            "beside those that would be",
+        },
+    ),
     "price_moves": Described(
         "product type that became dearer",
         {
@@ -208,7 +240,9 @@ TABLES: Final[Mapping[str, Described]] = {
             "is_holdout": "chosen at random not to be contacted",
             **_RECORD,
             "chosen_at": "when they were contacted, or would have been",
-            "was_active": "a customer through the 14 days in which the campaign works",
+            "was_active": "a customer then, who would not drop out by themselves or with their "
+            "salesperson in the 14 days in which the campaign works: known before it works, "
+            "so those held out compare with those reached",
         },
     ),
     "employees": Described(

@@ -17,7 +17,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("generated") / "shop"
     generate(
         ShopSettings(
-            customers=1_500, years=2, seed=7, nights=6, malformed_rate=0.003, disturbed_share=0.1
+            customers=1_500, years=2, seed=11, nights=6, malformed_rate=0.003, disturbed_share=0.1
         ),
         folder,
     )

@@ -3,9 +3,11 @@
 import csv
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -64,6 +66,13 @@ def records(path: Path, encoding: str, delimiter: str) -> Iterator[dict[str, str
         for row in rows:
             if len(row) == len(header) and row[0]:
                 yield dict(zip(header, row, strict=True))
+
+
+def json_records(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole records of a file of JSON lines; broken ones, cut off, are left out."""
+    for line in path.read_text("utf-8").splitlines():
+        with suppress(json.JSONDecodeError):
+            yield json.loads(line)
 
 
 def broken_lines(path: Path, encoding: str, delimiter: str | None) -> list[int]:

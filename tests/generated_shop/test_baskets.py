@@ -22,10 +22,10 @@ def world():
 
 @pytest.fixture(scope="module")
 def baskets(world):
-    """Order, person, day and product of each line of merchandise, over the chunks."""
+    """Order, person, day, product, quantity and business of each line of merchandise."""
     parts = []
     for number in range(CHUNKS):
-        _, _, _, _, _, purchases, lines = draw_buyers(world, number, PEOPLE)
+        _, customers, _, _, _, purchases, lines = draw_buyers(world, number, PEOPLE)
         here = lines.kind == MERCHANDISE
         order = lines.order[here]
         parts.append(
@@ -35,6 +35,7 @@ def baskets(world):
                 purchases.day[order],
                 lines.product[here],
                 lines.quantity[here],
+                customers.is_business[purchases.person[order]],
             )
         )
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
@@ -61,7 +62,7 @@ def test_bundles_have_their_strength(world, baskets):
 def test_sequences_have_their_strength(world, baskets):
     """Of single buyers of the first who order again long after the wait, against all others."""
     sequences = world.catalogue.sequences
-    _, person, day, product, _ = baskets
+    _, person, day, product, *_ = baskets
     last_day = np.zeros(person.max() + 1)
     np.maximum.at(last_day, person, day)
     met = 0
@@ -131,15 +132,24 @@ def test_decoys_lie_in_their_share_of_the_baskets_and_go_with_nothing(world, bas
             expected = len(with_decoy[place]) * len(with_decoy[other]) / len(orders)
             assert stats.poisson.cdf(together, expected) > LEAST_P
             assert stats.poisson.sf(together - 1, expected) > LEAST_P
-    # confounded: related in all, unrelated where the confounder is
-    one, other = (place for place, of in enumerate(decoys.confounder) if of == "sale days")
-    together = np.intersect1d(with_decoy[one], with_decoy[other])
-    by_chance = len(with_decoy[one]) * len(with_decoy[other]) / len(orders)
-    assert len(together) > 2 * by_chance
-    sale_orders = orders[is_sale]
-    in_sale = len(np.intersect1d(together, sale_orders))
-    expected = len(sale_orders) * decoys.share_within[one] * decoys.share_within[other]
-    assert abs(in_sale - expected) < 4 * np.sqrt(expected)
+    # confounded: related in all, in their shares and unrelated where the confounder is
+    for confounder, is_within in (("sale days", is_sale), ("business", baskets[5][first_line])):
+        one, other = (place for place, of in enumerate(decoys.confounder) if of == confounder)
+        together = np.intersect1d(with_decoy[one], with_decoy[other])
+        by_chance = len(with_decoy[one]) * len(with_decoy[other]) / len(orders)
+        assert len(together) > 2 * by_chance
+        within = orders[is_within]
+        for decoy in (one, other):
+            found = len(np.intersect1d(with_decoy[decoy], within))
+            rates = decoys.share_within[decoy], decoys.share_otherwise[decoy]
+            elsewhere = len(with_decoy[decoy]) - found
+            counts = (found, len(within)), (elsewhere, len(orders) - len(within))
+            for (number, of), rate in zip(counts, rates, strict=True):
+                assert stats.binomtest(number, of, rate).pvalue > LEAST_P
+        both = len(np.intersect1d(together, within))
+        expected = len(within) * decoys.share_within[one] * decoys.share_within[other]
+        assert expected > 50
+        assert abs(both - expected) < 4 * np.sqrt(expected)
 
 
 def test_dearer_products_sell_as_their_elasticity_says():
@@ -188,7 +198,7 @@ def test_prices_move_on_their_day(world):
 
 
 def test_every_order_has_merchandise_and_no_product_twice(world, baskets):
-    order, _, _, product, quantity = baskets
+    order, _, _, product, quantity, _ = baskets
     pairs = order * len(world.catalogue.sku) + product
     assert len(np.unique(pairs)) == len(pairs)
     assert (quantity > 0).all()

@@ -11,10 +11,14 @@ import pytest
 
 from regulars.generated_shop.chunks import PEOPLE_A_CHUNK
 from regulars.generated_shop.generate import generate
+from regulars.generated_shop.layouts import head_office
 from regulars.generated_shop.settings import Planted, ShopSettings, read_settings
+from regulars.generated_shop.world import make_world
 
 # three chunks, the last a small one
-SETTINGS = ShopSettings(customers=2 * PEOPLE_A_CHUNK + 100, years=1, seed=3, nights=2)
+SETTINGS = ShopSettings(
+    customers=2 * PEOPLE_A_CHUNK + 100, years=1, seed=3, nights=2, malformed_rate=0.005
+)
 
 
 def hashes(folder):
@@ -38,6 +42,8 @@ def test_the_same_bytes_on_one_process_and_on_three(tmp_path):
     assert found == hashes(tmp_path / "three")
     assert len(found) > 80
     assert seen == [(1, 3), (2, 3), (3, 3)]
+    broken = pq.read_table(tmp_path / "one" / "truth" / "malformed.parquet")["file"].to_pylist()
+    assert any(file.startswith("nights/") for file in broken)
 
 
 def test_two_runs_are_equal_and_another_seed_is_another_shop(tmp_path):
@@ -58,6 +64,19 @@ def test_a_shop_is_made_again_from_its_own_settings(tmp_path):
     assert json.loads(written.read_text("utf-8"))["customers"] == 200
     generate(read_settings(written, {}), tmp_path / "again")
     assert hashes(tmp_path / "first") == hashes(tmp_path / "again")
+
+
+@pytest.mark.parametrize("nights", [0, 1, 30])
+def test_head_office_tells_of_who_leaves_on_the_last_day_and_of_no_later_night(nights):
+    settings = ShopSettings(customers=100, years=1, nights=nights)
+    world = make_world(settings)
+    staff = world.staff
+    staff.left_day[3] = world.calendar.days - 1  # the first day without them
+    told = [content for content in head_office.contents(world) if content.stem == "staff"]
+    leavers = told[1].table["number"].to_pylist()
+    assert told[1].night[leavers.index(staff.number[3])] == nights
+    for content in head_office.contents(world):
+        assert content.night is None or content.night.max() <= nights
 
 
 def test_it_writes_over_nothing(tmp_path):

@@ -11,21 +11,33 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from regulars.generated_shop import truth
+from regulars.generated_shop.baskets import LIFE_EVENT_CATEGORIES, LIFE_EVENT_SHARE, TASTE
 from regulars.generated_shop.calendar import WARM_UP_DAYS, make_calendar
-from regulars.generated_shop.catalogue import CATEGORIES
+from regulars.generated_shop.campaigns import make_campaigns
+from regulars.generated_shop.care import OCCASIONS
+from regulars.generated_shop.catalogue import CATEGORIES, CATEGORY
 from regulars.generated_shop.chunks import draw_buyers, make_chunk
 from regulars.generated_shop.customers import (
+    AGE_GROUPS,
     BEHAVIOURS,
     BONDS,
     BY_FAILURE,
+    CHANNELS,
+    FIRST_BRANCH,
     LIFE_EVENTS,
+    MARKETPLACE,
     NOBODY,
+    WAYS,
+    WEB,
     WITH_SALESPERSON,
     age_groups,
 )
-from regulars.generated_shop.purchases import CAMPAIGN, FIRST, OWN, were_active
+from regulars.generated_shop.layouts.coupons import redeemed
+from regulars.generated_shop.purchases import CAMPAIGN, FIRST, LIFE_EVENT, LIFE_EVENT_WINDOWS, OWN
 from regulars.generated_shop.service import KINDS
-from regulars.generated_shop.settings import Planted, ShopSettings
+from regulars.generated_shop.settings import Behaviour, Planted, ShopSettings
+from regulars.generated_shop.staff import make_staff
 from regulars.generated_shop.world import make_world
 
 PEOPLE = 10_000
@@ -48,7 +60,7 @@ def undisturbed():
     """The same people in a shop where nothing fails, so that nobody leaves before their day."""
     world = make_world(ShopSettings(customers=PEOPLE, planted=Planted(failure_rate=0)))
     buyers = draw_buyers(world, 0, PEOPLE)
-    return world, buyers.customers, buyers.purchases
+    return world, buyers.customers, buyers.purchases, buyers.lines
 
 
 def plain(customers):
@@ -69,7 +81,7 @@ def test_rates_are_gamma(world, bought):
 
 
 def test_lifetimes_are_exponential_with_gamma_hazards(undisturbed):
-    world, customers, _ = undisturbed
+    world, customers, *_ = undisturbed
     behaviour = world.settings.behaviour
     here = plain(customers)
     weeks = (customers.gone_day - customers.won_day)[here] / 7
@@ -111,6 +123,52 @@ def test_answers_take_the_persons_own_time(world):
         assert stats.spearmanr(wait[here], own).pvalue < 1e-6
 
 
+def test_ratings_are_made_of_what_the_levers_say(world):
+    """Their level and their slope by satisfaction: normal stars, rounded, within 1 to 5."""
+    levers = {
+        row["lever"]: row["effect"] for row in dict(truth.of_world(world))["levers"].to_pylist()
+    }
+    slope = levers["rating, satisfaction, a standard deviation more"]
+    chunk = make_chunk(world, 0, PEOPLE)
+    contacts, purchases = chunk.interactions, chunk.purchases
+    satisfaction = chunk.customers.satisfaction[chunk.registrations.person[contacts.record]]
+    is_good = (contacts.order != NOBODY) & purchases.is_recovered[contacts.order]
+    is_bad = (contacts.order != NOBODY) & (purchases.failure[contacts.order] > 0) & ~is_good
+    complains, reviews = (contacts.kind == KINDS.index(one) for one in ("complaint", "opinion"))
+    for lever, here, least in (
+        ("complaint made good", complains & is_good, 100),
+        ("complaint not made good", complains & ~is_good, 100),
+        (
+            "other contact with the call centre",
+            contacts.is_by_customer & ~complains & ~reviews,
+            200,
+        ),
+        ("review", reviews & ~is_bad, 1_000),
+        ("review of an order whose failure was not made good", reviews & is_bad, 20),
+    ):
+        rated = here & (contacts.rating > 0)
+        stars, content = contacts.rating[rated], satisfaction[rated]
+        middle = levers[f"rating, {lever}"] + slope * content
+        at_least = [stats.norm.sf((star - 0.5 - middle) / 0.9) for star in range(2, 6)]
+        mean = 1 + sum(at_least)
+        square = 1 + sum((2 * star - 1) * one for star, one in enumerate(at_least, start=2))
+        assert len(stars) > least
+        for weight in (np.ones(len(stars)), content):  # the level, and the slope
+            spread = np.sqrt((weight**2 * (square - mean**2)).sum())
+            assert abs((weight * (stars - mean)).sum()) < 4 * spread
+
+
+def test_a_wedding_is_told_when_it_is_over():
+    """Of members who joined before it; birthdays when they join."""
+    world = make_world(ShopSettings(customers=PEOPLE, years=1, nights=180))
+    occasions = make_chunk(world, 0, PEOPLE).occasions
+    first_day = np.datetime64(world.calendar.first_day, "D")
+    since = occasions.day - (occasions.on_date - first_day).astype(float)
+    assert since.min() == 0
+    assert (since[occasions.kind == OCCASIONS.index("wedding")] == 0).sum() > 20
+    assert occasions.day.max() < world.calendar.days
+
+
 @pytest.mark.parametrize("factor", [1.0, 0.6])
 def test_satisfaction_keeps_customers_or_is_a_decoy(factor):
     """The rank correlation of satisfaction and the time that people stay."""
@@ -130,7 +188,7 @@ def test_satisfaction_keeps_customers_or_is_a_decoy(factor):
 
 def own_purchases(undisturbed, behaviour):
     """Own purchases of people of one behaviour, won within the data, and what they expect."""
-    world, customers, purchases = undisturbed
+    world, customers, purchases, _ = undisturbed
     calendar = world.calendar
     here = (
         (customers.behaviour == BEHAVIOURS.index(behaviour))
@@ -166,7 +224,7 @@ def test_purchases_are_even_in_the_seasons_time(undisturbed):
 
 
 def test_festivals_and_weekdays_show(undisturbed):
-    world, _, purchases = undisturbed
+    world, _, purchases, _ = undisturbed
     days = np.bincount(np.floor(purchases.day).astype(int), minlength=world.calendar.days)
     double_eleven = world.calendar.place(date(2024, 11, 11))
     around = [double_eleven + week * 7 for week in (-3, -2, 2, 3)]
@@ -200,7 +258,7 @@ def test_regular_buyers_buy_by_the_clock(undisturbed, behaviour, spread):
 
 
 def test_pausing_buyers_buy_nothing_of_their_own_in_their_pause(undisturbed):
-    _, customers, _ = undisturbed
+    _, customers, *_ = undisturbed
     here, _, _, _, own = own_purchases(undisturbed, "pausing")
     begins, ends = customers.pause_begins[own.person], customers.pause_ends[own.person]
     lengths = (customers.pause_ends - customers.pause_begins)[here]
@@ -237,8 +295,47 @@ def test_shares(world, bought, share, found):
     assert test.pvalue > LEAST_P
 
 
-def test_first_purchases_are_one_a_customer(bought):
+def test_the_loyalty_schemes_share_of_those_who_stay():
+    """Where a bond holds nobody, so that who stays says nothing of who is a member."""
+    planted = Planted(structural_bond_hazard=1, failure_rate=0)
+    world = make_world(ShopSettings(customers=PEOPLE, planted=planted))
+    customers = draw_buyers(world, 0, PEOPLE).customers
+    stays = np.minimum(customers.gone_day, world.calendar.days) > customers.won_day + 60
+    stays &= ~customers.is_prospect
+    is_member = np.isfinite(customers.joined_day)
+    share = world.settings.behaviour.loyalty_share
+    found = stats.binomtest(int(is_member[stays].sum()), int(stays.sum()), share)
+    assert found.pvalue > LEAST_P
+    assert (is_member == customers.bonds[:, 0]).all()
+    assert not customers.bonds[~is_member].any()
+    wait = (customers.joined_day - np.floor(customers.won_day))[is_member & stays]
+    assert stats.kstest(wait, stats.expon(scale=5).cdf).pvalue > LEAST_P
+    for bond, share in zip(BONDS, (1.0, 0.3, 0.2, 0.2), strict=True):
+        held = customers.bonds[is_member, BONDS.index(bond)]
+        assert stats.binomtest(int(held.sum()), len(held), share).pvalue > LEAST_P
+
+
+def test_second_accounts_have_their_share(world):
+    buyers = draw_buyers(world, 0, PEOPLE)
+    customers, registrations = buyers.customers, buyers.registrations
+    has_account = np.isfinite(customers.channel_days[:, WEB])
+    opens = np.isfinite(customers.second_account_day)
+    share = world.settings.behaviour.second_account_share
+    assert not opens[~has_account].any()
+    found = stats.binomtest(int(opens.sum()), int(has_account.sum()), share)
+    assert found.pvalue > LEAST_P
+    within = opens & (customers.second_account_day < world.calendar.days)
+    within &= registrations.first[:, WEB] != NOBODY
+    assert ((registrations.second[:, WEB] != NOBODY) == within).all()
+    assert within.sum() > 100
+
+
+def test_first_purchases_are_one_a_customer_and_paid(bought):
     customers, _, purchases, _ = bought
+    assert not purchases.is_cancelled[purchases.cause == FIRST].any()
+    online = (purchases.channel < FIRST_BRANCH) & (purchases.cause != FIRST)
+    cancelled = int(purchases.is_cancelled.sum())
+    assert stats.binomtest(cancelled, int(online.sum()), 0.015).pvalue > LEAST_P
     first = np.bincount(purchases.person[purchases.cause == FIRST], minlength=PEOPLE)
     is_seen = ~customers.is_prospect & (customers.won_day >= WARM_UP_DAYS)
     assert (first == is_seen).all()
@@ -271,20 +368,119 @@ def test_tastes_follow_age_and_sex(world, bought):
             assert stats.chisquare(found, expected).pvalue > LEAST_P
 
 
-def test_life_events_bring_purchases(bought):
-    customers, _, purchases, _ = bought
-    exam = LIFE_EVENTS.index("exam")
-    caused = purchases.cause == 2
-    here = customers.life_event[purchases.person[caused]] == exam
-    since = (purchases.day[caused] - customers.life_event_day[purchases.person[caused]])[here]
-    assert here.sum() > 200
-    assert since.min() >= -121
-    assert since.max() <= 1
+def test_favourites_have_their_shares_of_the_lines_and_the_tastes_of_the_truth_the_rest():
+    world = make_world(ShopSettings(customers=PEOPLE, planted=Planted(price_moves=())))
+    tables = dict(truth.of_world(world))
+    levers = {row["lever"]: row["effect"] for row in tables["levers"].to_pylist()}
+    tastes = {
+        (AGE_GROUPS.index(row["age_group"]), row["sex"], row["category"]): row["share"]
+        for row in tables["tastes"].to_pylist()
+    }
+    assert len(tastes) == 3 * 2 * len(CATEGORIES)
+    chunk = make_chunk(world, 0, PEOPLE)
+    people = dict(truth.of_chunk(chunk, None))["people"].to_pydict()
+    customers, lines, purchases = chunk.customers, chunk.lines, chunk.purchases
+    of_taste = (lines.cause == TASTE) & (lines.order < len(purchases.person))
+    person = purchases.person[lines.order[of_taste]]
+    age = age_groups(
+        customers.birth_year[person],
+        world.calendar.year_of(purchases.day[lines.order[of_taste]]),
+    )
+    found = [CATEGORIES[one].name for one in world.catalogue.category[lines.product[of_taste]]]
+    # one line of each person, drawn: those of a person depend on each other
+    shuffled = np.random.default_rng(1).permutation(len(person))
+    _, places = np.unique(person[shuffled], return_index=True)
+    hits, chances = [], []
+    for place in shuffled[places].tolist():
+        who = int(person[place])
+        if people["life_event"][who] is not None:
+            continue
+        first, second = people["favourite_category"][who], people["second_category"][who]
+        rest = 1 - levers["favourite category of a person"] - levers["second category of a person"]
+        chance = levers["favourite category of a person"]
+        chance += (first == second) * levers["second category of a person"]
+        chance += rest * tastes[int(age[place]), people["sex"][who], first]
+        hits.append(found[place] == first)
+        chances.append(chance)
+    chances = np.array(chances)
+    assert len(hits) > 3_000
+    assert abs(sum(hits) - chances.sum()) < 4 * np.sqrt((chances * (1 - chances)).sum())
+
+
+def test_every_coupon_that_took_something_off_was_redeemed_by_somebody_known(world):
+    chunk = make_chunk(world, 0, PEOPLE)
+    orders, lines = chunk.orders, chunk.lines
+    cents = 0
+    for channel in range(len(CHANNELS)):
+        order, taken_off = redeemed(chunk, channel)
+        assert (orders.record[order] != NOBODY).all()
+        assert channel != MARKETPLACE or not len(order)
+        cents += taken_off.sum()
+    assert cents == lines.coupon_cents[~orders.is_cancelled[lines.order]].sum() > 0
+    at_tills = orders.campaign[orders.channel >= FIRST_BRANCH]
+    assert (at_tills != NOBODY).sum() > 20
+
+
+def test_mails_are_opened_and_people_came_by_chance(world, bought):
+    """Whatever they buy: these are decoys."""
+    customers, contacts, purchases, _ = bought
+    campaigns = len(world.campaigns.starts)
+    mailed = ~contacts.is_holdout & ~world.campaigns.is_phone[contacts.campaign]
+    is_opened, is_clicked = np.isfinite(contacts.opened), np.isfinite(contacts.clicked)
+    assert not is_opened[~mailed].any()
+    assert not is_clicked[~is_opened].any()
+    assert stats.binomtest(int(is_opened.sum()), int(mailed.sum()), 0.35).pvalue > LEAST_P
+    assert stats.binomtest(int(is_clicked.sum()), int(is_opened.sum()), 0.25).pvalue > LEAST_P
+    wait = (contacts.opened - contacts.day)[is_opened]
+    assert stats.kstest(wait, stats.expon(scale=0.4).cdf).pvalue > LEAST_P
+    caused = purchases.cause == CAMPAIGN
+    answers = purchases.person[caused] * campaigns + purchases.campaign[caused]
+    answered = np.isin(contacts.person * campaigns + contacts.campaign, answers)
+    for reaction in (is_opened, is_clicked):
+        table = [
+            [int((mailed & (answered == one) & (reaction == other)).sum()) for other in (0, 1)]
+            for one in (0, 1)
+        ]
+        assert sum(table[1]) > 50
+        assert stats.fisher_exact(table).pvalue > LEAST_P
+    counts = np.bincount(purchases.person, minlength=PEOPLE)
+    by_way = [counts[(customers.way == way) & ~customers.is_prospect] for way in range(len(WAYS))]
+    assert stats.kruskal(*by_way).pvalue > LEAST_P
+    assert stats.chisquare(np.bincount(customers.way)).pvalue > LEAST_P
+
+
+@pytest.mark.parametrize("event", LIFE_EVENTS[1:])
+def test_life_events_bring_purchases_of_their_number_and_kind(undisturbed, event):
+    """Of people who were customers through the whole window: Poisson, evenly in it."""
+    world, customers, purchases, lines = undisturbed
+    begins, ends, added = LIFE_EVENT_WINDOWS[event]
+    first, last = customers.life_event_day + begins, customers.life_event_day + ends
+    through = (customers.life_event == LIFE_EVENTS.index(event)) & ~customers.is_prospect
+    through &= (np.maximum(customers.won_day, WARM_UP_DAYS) + 1 < first) & (
+        last + 1 < np.minimum(customers.gone_day, world.calendar.days)
+    )
+    caused = (purchases.cause == LIFE_EVENT) & through[purchases.person]
+    counts = np.bincount(purchases.person[caused], minlength=PEOPLE)[through]
+    assert len(counts) > 80
+    found = np.bincount(counts.clip(max=6), minlength=7)
+    expected = stats.poisson.pmf(np.arange(7), added)
+    expected[6] += stats.poisson.sf(6, added)
+    # rare numbers together
+    pooled = [np.append(one[1:6], one[0] + one[6]) for one in (found, expected * len(counts))]
+    assert stats.chisquare(*pooled).pvalue > LEAST_P
+    # by day: the time of day is drawn apart
+    since = np.floor(purchases.day[caused]) + 0.5 - first[purchases.person[caused]]
+    assert stats.kstest((since / (ends - begins)).clip(0, 1), "uniform").pvalue > LEAST_P
+    of_event = (lines.cause == TASTE) & caused[lines.order]
+    category = world.catalogue.category[lines.product[of_event]]
+    share = (category == CATEGORY[LIFE_EVENT_CATEGORIES[event]]).mean()
+    # beside the seven tenths those that would be of this category in any case
+    assert LIFE_EVENT_SHARE - 0.05 < share < LIFE_EVENT_SHARE + 0.3 * 0.5
 
 
 def test_campaigns_add_what_they_should_and_the_holdout_gets_nothing(world, bought):
-    customers, contacts, purchases, _ = bought
-    active = were_active(contacts, customers)
+    _, contacts, purchases, _ = bought
+    active = contacts.was_active
     for campaign, effect in enumerate(world.campaigns.effect.tolist()):
         of = contacts.campaign == campaign
         reached = contacts.person[of & ~contacts.is_holdout & active]
@@ -349,20 +545,39 @@ def test_recovery_is_the_agents_skill(world, bought):
         assert test.pvalue > LEAST_P
 
 
-def test_structural_bonds_hold_and_customised_ones_quicken(undisturbed):
-    world, customers, _ = undisturbed
-    behaviour, planted = world.settings.behaviour, world.settings.planted
-    base = ~customers.is_business & (customers.owners[:, 0] == NOBODY)
-    structural = base & customers.bonds[:, BONDS.index("structural")]
-    weeks = (customers.gone_day - customers.won_day)[structural] / 7
-    weeks *= planted.satisfaction_hazard ** customers.satisfaction[structural]
-    lomax = stats.lomax(behaviour.drop_out_shape, scale=behaviour.drop_out_scale_weeks)
-    assert stats.kstest(weeks * planted.structural_bond_hazard, lomax.cdf).pvalue > LEAST_P
-    assert stats.kstest(weeks, lomax.cdf).pvalue < 0.01
-    customised = base & customers.bonds[:, BONDS.index("customised")]
-    gamma = stats.gamma(behaviour.rate_shape, scale=1 / behaviour.rate_scale_weeks)
-    rates = customers.rate[customised] / planted.customised_bond_rate
-    assert stats.kstest(rates, gamma.cdf).pvalue > LEAST_P
+def test_the_hazard_of_the_truth_is_that_of_each_person(undisturbed):
+    """Lifetimes in units of one's own hazard are exponential; a bond bends them once it is held."""
+    world, customers, *_ = undisturbed
+    factor = world.settings.planted.structural_bond_hazard
+    is_bound = customers.bonds[:, BONDS.index("structural")]
+    base = ~customers.is_prospect & (customers.owners[:, 0] == NOBODY)
+    begins = np.where(is_bound, np.maximum(customers.joined_day, customers.won_day), 0)
+    begins = np.maximum(begins, customers.won_day)
+    spent = (customers.gone_day - begins) / 7 * customers.hazard
+    assert stats.kstest(spent[base & ~is_bound], stats.expon.cdf).pvalue > LEAST_P
+    bound = spent[base & is_bound]
+    assert len(bound) > 400
+    assert stats.kstest(bound * factor, stats.expon.cdf).pvalue > LEAST_P
+    assert stats.kstest(bound, stats.expon.cdf).pvalue < 1e-6
+
+
+def test_customised_bonds_quicken_from_the_day_of_joining():
+    planted = Planted(customised_bond_rate=3.0, failure_rate=0)
+    world = make_world(ShopSettings(customers=PEOPLE, planted=planted))
+    buyers = draw_buyers(world, 0, PEOPLE)
+    customers, calendar, purchases = buyers.customers, world.calendar, buyers.purchases
+    here = customers.bonds[:, BONDS.index("customised")] & (customers.owners[:, 0] == NOBODY)
+    here &= (customers.behaviour == 0) & (customers.won_day >= WARM_UP_DAYS)
+    joined = np.maximum(customers.joined_day, customers.won_day)
+    days = (customers.won_day, joined, np.minimum(customers.gone_day, calendar.days))
+    won, joined, ends = (calendar.standard(one[here]) for one in days)
+    own = purchases.only((purchases.cause == OWN) & here[purchases.person])
+    is_later = np.floor(own.day) > np.floor(customers.joined_day[own.person])
+    before = (customers.rate[here] * (joined - won) / 7).sum()
+    after = 3 * (customers.rate[here] * (ends - joined) / 7).sum()
+    assert before > 10
+    assert stats.poisson.sf((~is_later).sum() - 1, before * 1.3) > LEAST_P  # with that day's rest
+    assert abs(is_later.sum() - after) < 4 * np.sqrt(after) + 0.02 * after
 
 
 def test_owners_change_the_rate_while_they_are_owners():
@@ -420,13 +635,135 @@ def test_who_leaves_with_their_salesperson():
     assert test.pvalue > LEAST_P
 
 
-def test_referrers_are_customers_of_that_day(bought):
-    customers = bought[0]
-    brought = np.flatnonzero(customers.referrer != NOBODY)
-    referrer = customers.referrer[brought]
-    assert len(brought) > 500
-    assert not customers.is_prospect[referrer].any()
-    assert (customers.won_day[referrer] < customers.won_day[brought]).all()
+@pytest.mark.parametrize("drop_out_scale_weeks", [60.0, 2.0])
+def test_referrers_are_any_customers_of_the_day_on_which_people_became_known(drop_out_scale_weeks):
+    """The share is that of the settings, however few customers stay."""
+    behaviour = Behaviour(drop_out_scale_weeks=drop_out_scale_weeks)
+    settings = ShopSettings(
+        customers=PEOPLE, years=10, behaviour=behaviour, planted=Planted(failure_rate=0)
+    )
+    world = make_world(settings)
+    customers = draw_buyers(world, 0, PEOPLE).customers
+    known, won = customers.known_day, np.where(customers.is_prospect, np.inf, customers.won_day)
+    later = known > WARM_UP_DAYS  # somebody is there by then
+    brought = customers.referrer != NOBODY
+    share = behaviour.referred_share
+    found = stats.binomtest(int((brought & later).sum()), int(later.sum()), share)
+    assert found.pvalue > LEAST_P
+    places = []
+    for person in np.flatnonzero(brought & later).tolist():
+        there = np.flatnonzero((won < known[person]) & (customers.gone_day > known[person]))
+        assert customers.referrer[person] in there
+        places.append((np.searchsorted(there, customers.referrer[person]) + 0.5) / len(there))
+    assert stats.kstest(places, "uniform").pvalue > LEAST_P
+
+
+def test_salespeople_differ_as_the_setting_says():
+    effects, others = [], []
+    for seed in range(40):
+        settings = ShopSettings(customers=10, seed=seed, planted=Planted(salesperson_spread=0.3))
+        staff = make_staff(settings, make_calendar(settings))
+        is_seller = staff.role == "salesperson"
+        effects += staff.effect[is_seller].tolist()
+        others += staff.effect[~is_seller].tolist()
+    assert stats.kstest(effects, stats.norm(scale=0.3).cdf).pvalue > LEAST_P
+    assert set(others) == {0.0}
+
+
+def test_an_answer_that_fails_makes_nobody_inactive():
+    """Who is held out compares with who was reached, though each failure loses its customer."""
+    planted = Planted(
+        campaign_effects=(0.5,),
+        failure_rate=0.5,
+        leaving_after_failure=1,
+        leaving_after_recovery=1,
+    )
+    world = make_world(ShopSettings(customers=PEOPLE, planted=planted))
+    buyers = draw_buyers(world, 0, PEOPLE)
+    contacts, purchases = buyers.contacts, buyers.purchases
+    table = [
+        [int((contacts.was_active & here).sum()), int((~contacts.was_active & here).sum())]
+        for here in (contacts.is_holdout, ~contacts.is_holdout)
+    ]
+    assert min(map(min, table)) > 500
+    assert stats.fisher_exact(table).pvalue > LEAST_P
+    campaigns = len(world.campaigns.starts)
+    caused = purchases.cause == CAMPAIGN
+    answers = purchases.person[caused] * campaigns + purchases.campaign[caused]
+    reached = contacts.was_active & ~contacts.is_holdout
+    answered = np.isin((contacts.person * campaigns + contacts.campaign)[reached], answers)
+    # a few whom another failure loses between contact and answer do not
+    assert stats.binomtest(int(answered.sum()), len(answered), 0.5, "greater").pvalue < 1 - LEAST_P
+    assert 0.46 < answered.mean() < 0.52
+    assert len(answered) > 2_000
+
+
+def test_neither_season_nor_channel_nor_coupon_tells_what_a_campaign_adds():
+    seen = []
+    for seed in range(60):
+        settings = ShopSettings(customers=10, seed=seed)
+        calendar = make_calendar(settings)
+        campaigns = make_campaigns(settings, calendar)
+        assert len(campaigns.starts) == 18
+        assert sorted(campaigns.effect) == sorted(settings.planted.campaign_effects * 3)
+        assert campaigns.starts[0] >= WARM_UP_DAYS
+        assert campaigns.ends[-1] < calendar.days
+        months = [calendar.date(day).month for day in campaigns.starts]
+        seen += zip(
+            campaigns.effect.tolist(),
+            campaigns.is_phone.tolist(),
+            (campaigns.coupon > 0).tolist(),
+            months,
+            strict=True,
+        )
+    effects = sorted({effect for effect, *_ in seen})
+    for place in (1, 2, 3):
+        values = sorted({one[place] for one in seen})
+        table = Counter((one[0], one[place]) for one in seen)
+        cells = [[table[effect, value] for value in values] for effect in effects]
+        assert stats.chi2_contingency(cells).pvalue > LEAST_P
+
+
+@pytest.mark.parametrize("nights", [1, 6, 30, 180])
+def test_nights_bring_campaigns_and_changes_of_staff_and_prices(nights):
+    for seed in range(5):
+        world = make_world(ShopSettings(customers=10, seed=seed, nights=nights))
+        begins, ends = world.calendar.history_days, world.calendar.days
+
+        def in_nights(days, begins=begins, ends=ends):
+            return int(((days >= begins) & (days < ends)).sum())
+
+        assert in_nights(world.staff.left_day) >= 1
+        assert in_nights(world.staff.hired_day) >= 1
+        assert in_nights(np.array([move.day for move in world.catalogue.price_moves])) >= 1
+        assert in_nights(world.campaigns.starts) == {1: 0, 6: 1, 30: 1, 180: 3}[nights]
+
+
+def test_follow_ups_know_nothing_of_who_has_dropped_out(world):
+    """Owners call at one rate as long as they own, customers and prospects, gone or not."""
+    chunk = make_chunk(world, 0, PEOPLE)
+    customers, calls, staff = chunk.customers, chunk.interactions, world.staff
+    firms = ~calls.is_by_customer
+    person = chunk.registrations.person[calls.record[firms]]
+    owned, turn = np.nonzero(customers.owners != NOBODY)
+    owner = customers.owners[owned, turn]
+    begins = np.maximum(np.floor(customers.owned_days[owned, turn]) + 1, WARM_UP_DAYS)
+    ends = staff.left_day[owner]
+    # on the lists of the branch
+    listed = np.zeros((PEOPLE, len(staff.number)), bool)
+    lists = chunk.registrations.list_owner != NOBODY
+    listed[chunk.registrations.person[lists], chunk.registrations.list_owner[lists]] = True
+    here = listed[owned, owner] & (begins < ends)
+    owned, begins, ends = owned[here], begins[here], ends[here]
+    gone = np.where(customers.is_prospect, np.inf, customers.gone_day)[owned].clip(begins, ends)
+    years = np.array([(gone - begins).sum(), (ends - gone).sum()]) / 365
+    is_later = (
+        calls.opened[firms] > np.where(customers.is_prospect, np.inf, customers.gone_day)[person]
+    )
+    for found, exposed in zip(((~is_later).sum(), is_later.sum()), years, strict=True):
+        assert exposed > 300
+        expected = 0.8 * exposed
+        assert abs(found - expected) < 4 * np.sqrt(expected)
 
 
 @pytest.mark.parametrize(

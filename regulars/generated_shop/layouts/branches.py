@@ -1,25 +1,23 @@
 """The three branches: tills of different makes, and a list of customers for each salesperson."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from regulars.generated_shop.calendar import WARM_UP_DAYS
 from regulars.generated_shop.chunks import EVENTS_A_CHUNK, Chunk
 from regulars.generated_shop.columns import dates, money, numbers, taken, wall_clock
 from regulars.generated_shop.customers import CHANNELS, FIRST_BRANCH, NOBODY, WEB
 from regulars.generated_shop.files import Content, Style
-from regulars.generated_shop.layouts.head_office import store_numbers
+from regulars.generated_shop.layouts.coupons import coupon_numbers, redeemed
+from regulars.generated_shop.layouts.head_office import LEAVING_IS_TOLD, store_numbers
+from regulars.generated_shop.layouts.listed_people import lead_states, referrers
 from regulars.generated_shop.layouts.order_numbers import order_numbers
 from regulars.generated_shop.nights import DeliveredLines, night_of
-from regulars.generated_shop.randomness import stream
 from regulars.generated_shop.service import KINDS as INTERACTION_KINDS
-
-_GIFTS_A_YEAR: Final = 0.1
-_GIFT_CENTS: Final = (2_000, 30_000)
 
 
 class Till(NamedTuple):
@@ -56,6 +54,7 @@ TILLS: Final = (
             "discount_amount": "折扣金额",
             "store_id": "门店",
             "employee_id": "导购工号",
+            "campaign_id": "活动",
             "returned_order_id": "原单号",
             "returned_order_source": "原单系统",
         },
@@ -78,6 +77,7 @@ TILLS: Final = (
             "quantity": "件数",
             "discount_amount": "让利",
             "net_revenue": "实收金额",
+            "campaign_id": "促销活动",
             "returned_order_id": "退货原单",
             "returned_order_source": "原单来源",
         },
@@ -100,6 +100,7 @@ TILLS: Final = (
             "unit_price": "Price",
             "discount_amount": "Discount",
             "employee_id": "Sold by",
+            "campaign_id": "Promotion",
             "returned_order_id": "Return of",
             "returned_order_source": "Bought at",
         },
@@ -112,13 +113,14 @@ TILLS: Final = (
 
 
 def contents(chunk: Chunk, delivered: DeliveredLines) -> Iterator[Content]:
-    """Sales, customer lists by owner, follow-ups, gifts, and calls made for campaigns."""
+    """Sales, customer lists by owner, follow-ups, gifts, campaigns' calls, redeemed coupons."""
     for branch, till in enumerate(TILLS):
         yield _sales(chunk, delivered, branch, till)
         yield from _lists(chunk, branch, till)
         yield _follow_ups(chunk, branch, till)
         yield _gifts(chunk, branch, till)
         yield _calls(chunk, branch, till)
+        yield _redemptions(chunk, branch, till)
 
 
 def _source(branch: int) -> str:
@@ -145,6 +147,7 @@ def _sales(chunk: Chunk, delivered: DeliveredLines, branch: int, till: Till) -> 
         ),
         "store_id": taken(store_numbers(), orders.store[order]),
         "employee_id": taken(world.staff.number, orders.employee[order]),
+        "campaign_id": taken(world.campaigns.number, orders.campaign[order]),
         "returned_order_id": order_numbers(chunk, returned),
         "returned_order_source": taken(
             np.array(till.systems),
@@ -156,17 +159,22 @@ def _sales(chunk: Chunk, delivered: DeliveredLines, branch: int, till: Till) -> 
 
 
 def _lists(chunk: Chunk, branch: int, till: Till) -> Iterator[Content]:
-    """One file for each salesperson: who they look after, since when, and until when."""
-    registrations, customers, world = chunk.registrations, chunk.customers, chunk.world
+    """One file for each salesperson: who they look after, since when, and until when.
+
+    A line comes again when a lead first bought, and on the first day without the salesperson.
+    """
+    registrations, world = chunk.registrations, chunk.world
     staff, calendar = world.staff, world.calendar
-    here = np.flatnonzero(registrations.source == FIRST_BRANCH + branch)
+    listed = np.flatnonzero(registrations.source == FIRST_BRANCH + branch)
+    here, changed, is_lead = lead_states(chunk, listed)
+    ends = listed[staff.left_day[registrations.list_owner[listed]] < calendar.days]
+    told = staff.left_day[registrations.list_owner[ends]] + LEAVING_IS_TOLD
+    is_yet_to_buy = chunk.customers.is_prospect[registrations.person[ends]]
+    is_yet_to_buy |= told < chunk.customers.won_day[registrations.person[ends]]
+    here, changed = np.concatenate([here, ends]), np.concatenate([changed, told])
+    is_lead = np.concatenate([is_lead, is_yet_to_buy])
     owner, person = registrations.list_owner[here], registrations.person[here]
-    day = registrations.day[here]
-    referrer = customers.referrer[person]
-    brought_by = np.where(
-        referrer != NOBODY, registrations.first[referrer, FIRST_BRANCH + branch], NOBODY
-    )
-    left = staff.left_day[owner].astype(np.float64)
+    day, left = registrations.day[here], staff.left_day[owner].astype(np.float64)
     table = pa.table(
         {
             "客户编号": chunk.records["source_customer_id"].take(pa.array(here)),
@@ -183,11 +191,14 @@ def _lists(chunk: Chunk, branch: int, till: Till) -> Iterator[Content]:
                 chunk.people["business_number"].fill_null(0).to_numpy()[person],
                 null=(chunk.people["business_number"].is_null().to_numpy())[person],
             ),
-            "意向": taken(np.array(["否", "是"]), customers.is_prospect[person].astype(np.int64)),
-            "介绍人": taken(chunk.records["source_customer_id"], brought_by),
+            "意向": taken(np.array(["否", "是"]), is_lead.astype(np.int64)),
+            "介绍人": taken(
+                chunk.records["source_customer_id"], referrers(chunk, here, FIRST_BRANCH + branch)
+            ),
             "登记日期": dates(day, calendar),
             "工号": taken(staff.number, owner),
-            "归属止": dates(np.where(left < calendar.days, left, np.inf), calendar),
+            "归属止": dates(np.where(left <= changed, left, np.inf), calendar),
+            "更新时间": wall_clock(changed, calendar),
         }
     )
     table = table.set_column(
@@ -195,7 +206,7 @@ def _lists(chunk: Chunk, branch: int, till: Till) -> Iterator[Content]:
         "性别",
         taken(np.array(["女", "男"]), _sex_places(table["性别"])),
     )
-    night = night_of(day, calendar)
+    night = night_of(changed, calendar)
     for place in np.unique(owner).tolist():
         of_owner = owner == place
         yield Content(
@@ -234,26 +245,19 @@ def _follow_ups(chunk: Chunk, branch: int, till: Till) -> Content:
 
 
 def _gifts(chunk: Chunk, branch: int, till: Till) -> Content:
-    """What care for single customers cost: birthday books, flowers."""
-    registrations, world = chunk.registrations, chunk.world
-    random = stream(world.settings.seed, f"gifts {branch}", chunk.number)
-    here = np.flatnonzero(registrations.source == FIRST_BRANCH + branch)
-    years = (world.calendar.days - registrations.day[here]).clip(0) / 365
-    record = np.repeat(here, random.poisson(_GIFTS_A_YEAR * years))
-    begins = registrations.day[record]
-    day = np.floor(begins + random.random(len(record)) * (world.calendar.days - begins))
-    is_within = day >= WARM_UP_DAYS
-    record, day = record[is_within], day[is_within]
+    """What care for single customers cost."""
+    gifts, world = chunk.gifts, chunk.world
+    here = np.flatnonzero(chunk.registrations.source[gifts.record] == FIRST_BRANCH + branch)
+    record, day = gifts.record[here], gifts.day[here]
     table = pa.table(
         {
             "礼品单号": numbers(
-                f"{_source(branch)[-2:].upper()}G",
-                chunk.number * EVENTS_A_CHUNK + np.arange(len(record)),
+                f"{_source(branch)[-2:].upper()}G", chunk.number * EVENTS_A_CHUNK + here
             ),
             "客户编号": taken(chunk.records["source_customer_id"], record),
             "日期": dates(day, world.calendar),
-            "工号": taken(world.staff.number, registrations.list_owner[record]),
-            "金额": money(random.integers(*_GIFT_CENTS, len(record))),
+            "工号": taken(world.staff.number, gifts.employee[here]),
+            "金额": money(gifts.cents[here]),
         }
     )
     return Content(_source(branch), "gifts", till.style, table, night_of(day, world.calendar))
@@ -277,11 +281,29 @@ def _calls(chunk: Chunk, branch: int, till: Till) -> Content:
     return Content(
         _source(branch),
         "calls",
-        Style(
-            ending=till.style.ending, delimiter=till.style.delimiter, encoding=till.style.encoding
-        ),
+        replace(till.style, has_malformed=False),
         table,
         night_of(contacts.day[here], world.calendar),
+    )
+
+
+def _redemptions(chunk: Chunk, branch: int, till: Till) -> Content:
+    """A coupon for each receipt in which one took something off."""
+    orders, world = chunk.orders, chunk.world
+    here, cents = redeemed(chunk, FIRST_BRANCH + branch)
+    table = pa.table(
+        {
+            "券号": coupon_numbers(chunk, here),
+            "客户编号": taken(chunk.records["source_customer_id"], orders.record[here]),
+            "时间": wall_clock(orders.day[here], world.calendar),
+            "活动": taken(world.campaigns.number, orders.campaign[here]),
+            "小票号": order_numbers(chunk, here),
+            "金额": money(cents),
+        }
+    )
+    night = night_of(orders.day[here], world.calendar)
+    return Content(
+        _source(branch), "coupons", replace(till.style, has_malformed=False), table, night
     )
 
 

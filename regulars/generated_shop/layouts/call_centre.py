@@ -10,8 +10,9 @@ from regulars.generated_shop.chunks import EVENTS_A_CHUNK, Chunk
 from regulars.generated_shop.columns import iso_moment, money, numbers, taken
 from regulars.generated_shop.customers import CHANNELS, NOBODY
 from regulars.generated_shop.files import Content, Style
+from regulars.generated_shop.layouts.listed_people import lead_states
 from regulars.generated_shop.layouts.order_numbers import order_numbers
-from regulars.generated_shop.nights import night_of
+from regulars.generated_shop.nights import night_of, told_states
 from regulars.generated_shop.purchases import FAILURES
 from regulars.generated_shop.registrations import CALL_CENTRE
 from regulars.generated_shop.service import KINDS
@@ -28,8 +29,9 @@ def contents(chunk: Chunk) -> Iterator[Content]:
 
 
 def _callers(chunk: Chunk) -> Content:
+    """As they first called, and leads again when they first bought."""
     registrations, calendar = chunk.registrations, chunk.world.calendar
-    here = np.flatnonzero(registrations.source == CALL_CENTRE)
+    here, changed, is_lead = lead_states(chunk, np.flatnonzero(registrations.source == CALL_CENTRE))
     record = chunk.records.take(pa.array(here))
     table = pa.table(
         {
@@ -38,18 +40,22 @@ def _callers(chunk: Chunk) -> Content:
             "name": record["name"],
             "city": record["city"],
             "mail": record["email"],
-            "is_lead": pa.array(chunk.customers.is_prospect[registrations.person[here]]),
+            "is_lead": pa.array(is_lead),
             "first_call": iso_moment(registrations.day[here], calendar),
+            "changed": iso_moment(changed, calendar),
         }
     )
-    return Content(SOURCE, "callers", JSON, table, night_of(registrations.day[here], calendar))
+    return Content(SOURCE, "callers", JSON, table, night_of(changed, calendar))
 
 
 def _tickets(chunk: Chunk) -> Content:
     """Each ticket as it is opened, and again as it stands after a night that changed it."""
     interactions, orders, world = chunk.interactions, chunk.orders, chunk.world
-    here, moments, night, is_done = _states(chunk)
-    opened, answered, resolved = moments.T
+    tickets = np.flatnonzero(interactions.source == CALL_CENTRE)
+    steps = (interactions.opened, interactions.answered, interactions.resolved)
+    states = told_states(np.stack(steps, axis=1)[tickets], world.calendar)
+    here, night, is_done = tickets[states.place], states.night, states.is_done
+    opened, answered, resolved = states.days.T
     order = interactions.order[here]
     systems = np.array([SYSTEMS.get(channel, "") for channel in CHANNELS])
     failures = np.array(["", *FAILURES[1:]])
@@ -72,7 +78,7 @@ def _tickets(chunk: Chunk) -> Content:
             "opened": iso_moment(opened, world.calendar),
             "answered": iso_moment(answered, world.calendar),
             "resolved": iso_moment(resolved, world.calendar),
-            "changed": iso_moment(np.fmax(opened, np.fmax(answered, resolved)), world.calendar),
+            "changed": iso_moment(states.changed, world.calendar),
             "steps": pa.array(interactions.steps[here], mask=~is_done),
             "stars": pa.array(rating, mask=rating == 0),
             "paid_back": money(cents, null=cents == 0).cast(pa.string()),
@@ -80,31 +86,3 @@ def _tickets(chunk: Chunk) -> Content:
         }
     )
     return Content(SOURCE, "tickets", JSON, table, night)
-
-
-def _states(chunk: Chunk) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """What the nights see of the tickets.
-
-    Returns:
-        One place a ticket in a night that opens, answers or resolves it: its place among the
-        interactions; float[places, 3], the days of the three, NaN of what is not yet or never;
-        the night; and whether nothing more comes.
-    """
-    interactions, calendar = chunk.interactions, chunk.world.calendar
-    tickets = np.flatnonzero(interactions.source == CALL_CENTRE)
-    moments = np.stack(
-        [
-            one[tickets]
-            for one in (interactions.opened, interactions.answered, interactions.resolved)
-        ],
-        axis=1,
-    )
-    nights = night_of(np.where(np.isfinite(moments), moments, moments[:, :1]), calendar)
-    nights = np.maximum.accumulate(nights, axis=1)
-    is_change = np.diff(nights, axis=1, prepend=-1) > 0
-    is_change &= nights <= calendar.days - calendar.history_days
-    place, change = np.nonzero(is_change)
-    night = nights[place, change]
-    is_seen = nights[place] <= night[:, None]
-    is_done: np.ndarray = np.all(is_seen, axis=1)
-    return tickets[place], np.where(is_seen, moments[place], np.nan), night, is_done

@@ -19,6 +19,7 @@ from regulars.generated_shop.staff import BRANCH_CITIES, BRANCH_PROVINCES, BRANC
 from regulars.generated_shop.world import World
 
 SOURCE: Final = "head_office"
+LEAVING_IS_TOLD: Final = 0.9  # in days: the evening of the first day without them
 CSV: Final = Style()
 _STORE_COST_CENTS: Final = (1_500_000, 4_000_000)  # a month
 _SERVICE_COST_CENTS: Final = 6_000_000
@@ -82,6 +83,7 @@ def _products(world: World) -> Content:
 
 
 def _suppliers(world: World) -> Content:
+    """Who delivers; where there are nights, the first has another name in the first of them."""
     number = np.arange(world.catalogue.suppliers)
     publishers = [
         " and ".join(sorted(set(world.catalogue.brand[world.catalogue.supplier == place].tolist())))
@@ -95,35 +97,42 @@ def _suppliers(world: World) -> Content:
             "country": [_COUNTRIES[place % len(_COUNTRIES)] for place in number.tolist()],
         }
     )
-    return Content(SOURCE, "suppliers", CSV, table)
+    if not world.settings.nights:
+        return Content(SOURCE, "suppliers", CSV, table)
+    renamed = table.slice(0, 1).set_column(1, "name", pa.array([f"{publishers[0]} Group"]))
+    night = np.append(np.zeros(len(number), np.int64), 1)
+    return Content(SOURCE, "suppliers", CSV, pa.concat_tables([table, renamed]), night)
 
 
 def _stores(world: World) -> Content:
-    """The shops, and one that was closed before the data begins."""
-    branch = np.append(np.repeat(np.arange(len(BRANCHES)), STORES_A_BRANCH), 0)
+    """The shops, one that was closed before the data begins, and one that opens in the nights."""
+    branch = np.append(np.repeat(np.arange(len(BRANCHES)), STORES_A_BRANCH), [0, 0])
     begins = world.calendar.date(WARM_UP_DAYS)
     opened, closed = begins - timedelta(days=3_000), begins - timedelta(days=200)
-    is_closed = np.arange(len(branch)) == len(branch) - 1
+    is_closed, opens = (np.arange(len(branch)) == len(branch) - behind for behind in (2, 1))
     table = pa.table(
         {
-            "shop": np.append(store_numbers(), "S10"),
+            "shop": np.append(store_numbers(), ["S10", "S14"]),
             "name": [
                 f"{BRANCHES[place].title()} {number % STORES_A_BRANCH + 1}"
-                for number, place in enumerate(branch[:-1].tolist())
+                for number, place in enumerate(branch[:-2].tolist())
             ]
-            + ["Beijing, the old shop"],
+            + ["Beijing, the old shop", "Beijing, the new shop"],
             "kind": ["bookshop"] * len(branch),
             "city": taken(np.array(BRANCH_CITIES), branch),
             "province": taken(np.array(BRANCH_PROVINCES), branch),
-            "opened": [opened + timedelta(days=91 * place) for place in range(len(branch))],
+            "opened": [opened + timedelta(days=91 * place) for place in range(len(branch) - 1)]
+            + [world.settings.last_day + timedelta(days=1)],
             "closed": pa.array([closed] * len(branch), mask=~is_closed),
         }
     )
-    return Content(SOURCE, "shops", CSV, table)
+    if not world.settings.nights:
+        table = table.slice(0, len(branch) - 1)
+    return Content(SOURCE, "shops", CSV, table, opens[: table.num_rows].astype(np.int64))
 
 
 def _employees(world: World) -> Iterator[Content]:
-    """As they stood when the data begins or they came; leavers again on the day after they left."""
+    """As they stood when the data begins or they came; leavers again on their first day away."""
     staff, calendar = world.staff, world.calendar
     managers = np.flatnonzero(staff.role == "manager")
     is_seller = staff.role == "salesperson"
@@ -131,7 +140,11 @@ def _employees(world: World) -> Iterator[Content]:
     has_left = np.flatnonzero(staff.left_day < calendar.days)
     for place, left, day in (
         (everyone, np.full(len(everyone), np.inf), staff.hired_day.clip(WARM_UP_DAYS) * 1.0),
-        (has_left, staff.left_day[has_left].astype(float), staff.left_day[has_left] + 1.0),
+        (
+            has_left,
+            staff.left_day[has_left].astype(float),
+            staff.left_day[has_left] + LEAVING_IS_TOLD,
+        ),
     ):
         manager = np.where(is_seller[place], managers[staff.branch[place].clip(0)], -1)
         table = pa.table(

@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from regulars.generated_shop.bonds import KINDS
+from regulars.generated_shop.care import OCCASIONS
 from regulars.generated_shop.chunks import EVENTS_A_CHUNK, Chunk
 from regulars.generated_shop.columns import iso_moment, numbers, taken
 from regulars.generated_shop.customers import BONDS, CHANNELS, NOBODY
 from regulars.generated_shop.files import Content, Style
 from regulars.generated_shop.layouts.order_numbers import order_numbers
 from regulars.generated_shop.nights import night_of
-from regulars.generated_shop.randomness import chosen, stream
 from regulars.generated_shop.registrations import LOYALTY
 
 SOURCE: Final = "loyalty"
@@ -26,8 +26,6 @@ CHANNEL_WORDS: Final = {
     "branch_shanghai": "sh",
     "branch_guangzhou": "gz",
 }
-_OCCASION_SHARE: Final = 0.6
-_LUNAR_SHARE: Final = 0.25
 
 
 def contents(chunk: Chunk) -> Iterator[Content]:
@@ -76,33 +74,14 @@ def _entries(chunk: Chunk) -> Content:
 
 
 def _occasions(chunk: Chunk) -> Content:
-    """Birthdays, some by the moon, and wedding days; told when the member joins."""
-    registrations, calendar = chunk.registrations, chunk.world.calendar
-    random = stream(chunk.world.settings.seed, "occasions", chunk.number)
-    here = np.flatnonzero(registrations.source == LOYALTY)
-    born = chunk.people["birth_date"].to_numpy()[registrations.person[here]]
-    wed = chunk.people["married_on"].to_numpy()[registrations.person[here]]
-    tells_birthday = chosen(random, len(here), _OCCASION_SHARE)
-    is_lunar = chosen(random, len(here), _LUNAR_SHARE)
-    tells_wedding = chosen(random, len(here), _OCCASION_SHARE) & ~np.isnat(wed)
-    record = np.concatenate([here[tells_birthday], here[tells_wedding]])
+    occasions = chunk.occasions
     table = pa.table(
         {
-            "card": taken(chunk.records["source_customer_id"], record),
-            "occasion": taken(
-                np.array(["birthday", "wedding"]),
-                np.repeat([0, 1], [tells_birthday.sum(), tells_wedding.sum()]),
-            ),
-            "day": pa.array(np.concatenate([born[tells_birthday], wed[tells_wedding]])),
-            "moon": pa.array(
-                np.concatenate([is_lunar[tells_birthday], np.zeros(int(tells_wedding.sum()), bool)])
-            ),
+            "card": taken(chunk.records["source_customer_id"], occasions.record),
+            "occasion": taken(np.array(OCCASIONS), occasions.kind),
+            "day": pa.array(occasions.on_date),
+            "moon": pa.array(occasions.is_lunar),
         }
     )
-    return Content(
-        SOURCE,
-        "occasions",
-        Style(delimiter=";"),
-        table,
-        night_of(registrations.day[record], calendar),
-    )
+    night = night_of(occasions.day, chunk.world.calendar)
+    return Content(SOURCE, "occasions", Style(delimiter=";"), table, night)

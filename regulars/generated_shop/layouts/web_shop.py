@@ -10,10 +10,12 @@ import pyarrow.compute as pc
 from regulars.generated_shop.baskets import LINE_KINDS
 from regulars.generated_shop.chunks import EVENTS_A_CHUNK, Chunk
 from regulars.generated_shop.columns import iso_moment, moment, money, numbers, taken
-from regulars.generated_shop.customers import NOBODY, WEB
+from regulars.generated_shop.customers import NOBODY, WAYS, WEB
 from regulars.generated_shop.files import PARQUET, Content, Style
+from regulars.generated_shop.layouts.coupons import coupon_numbers, redeemed
+from regulars.generated_shop.layouts.listed_people import lead_states, referrers
 from regulars.generated_shop.layouts.order_numbers import order_numbers
-from regulars.generated_shop.nights import DeliveredLines, night_of
+from regulars.generated_shop.nights import DeliveredLines, night_of, told_states
 from regulars.generated_shop.randomness import chosen, stream
 from regulars.generated_shop.service import KINDS as INTERACTION_KINDS
 from regulars.generated_shop.visits import KINDS as VISIT_KINDS
@@ -28,9 +30,7 @@ _ITEM_TYPES: Final = {
     "points": "POINTS",
     "other": "WRAPPING",
 }
-_WAYS: Final = ("search", "advertising", "social media", "friend")
 _MOVES_TOLD_SHARE: Final = 0.6
-_REDEEMED_DAYS: Final = 0.01
 
 
 def contents(chunk: Chunk, delivered: DeliveredLines) -> Iterator[Content]:
@@ -83,18 +83,17 @@ def _customers(chunk: Chunk) -> Content:
     """Accounts as they were opened, again when leads first bought, and when people moved."""
     registrations, customers, world = chunk.registrations, chunk.customers, chunk.world
     opened = np.flatnonzero(registrations.source == WEB)
-    person, day = registrations.person[opened], registrations.day[opened]
-    won, moved = customers.won_day[person], _moved_days(chunk, opened)
-    is_lead = customers.is_prospect[person] | (np.floor(day) + 1 < np.floor(won))
-    is_won = is_lead & ~customers.is_prospect[person] & (won < world.calendar.days)
-    tells = (moved > np.maximum(day, won)) & (moved < world.calendar.days)
+    record, changed, is_lead = lead_states(chunk, opened)
+    person = registrations.person[opened]
+    moved = _moved_days(chunk, opened)
+    tells = moved > np.maximum(registrations.day[opened], customers.won_day[person])
+    tells &= moved < world.calendar.days
     tells &= chosen(
         stream(world.settings.seed, "moves told", chunk.number), len(opened), _MOVES_TOLD_SHARE
     )
     accounts = pa.concat_tables(
         [
-            _accounts(chunk, opened, day, is_lead),
-            _accounts(chunk, opened[is_won], won[is_won], np.zeros(int(is_won.sum()), bool)),
+            _accounts(chunk, record, changed, is_lead),
             _accounts(
                 chunk,
                 opened[tells],
@@ -104,8 +103,8 @@ def _customers(chunk: Chunk) -> Content:
             ),
         ]
     )
-    changed = np.concatenate([day, won[is_won], moved[tells]])
-    return Content(SOURCE, "customers", JSON, accounts, night_of(changed, world.calendar))
+    night = night_of(np.concatenate([changed, moved[tells]]), world.calendar)
+    return Content(SOURCE, "customers", JSON, accounts, night)
 
 
 def _moved_days(chunk: Chunk, record: np.ndarray) -> np.ndarray:
@@ -128,22 +127,15 @@ def _accounts(
     person = registrations.person[record]
     known, people = chunk.records.take(pa.array(record)), chunk.people.take(pa.array(person))
     home = people if is_after_move else known
-    referrer = customers.referrer[person]
-    brought_by = np.where(
-        referrer != NOBODY, registrations.first[referrer, WEB], NOBODY
-    )  # known only where the referrer has an account here
-    # by chance and lasting: the way of a person is that of their number, shuffled
-    ways = stream(world.settings.seed, "ways", chunk.number).integers(
-        0, len(_WAYS) - 1, len(customers.rate)
-    )
-    how = np.where(brought_by != NOBODY, _WAYS.index("friend"), ways[person])
+    brought_by = referrers(chunk, record, WEB)
+    how = np.where(brought_by == NOBODY, customers.way[person], len(WAYS))
     return pa.table(
         {
             "id": known["source_customer_id"],
             "account": _struct(
                 mail=known["email"],
                 created=iso_moment(registrations.day[record], world.calendar),
-                how=taken(np.array(_WAYS), how),
+                how=taken(np.array([*WAYS, "friend"]), how),
                 invited_by=taken(chunk.records["source_customer_id"], brought_by),
             ),
             "person": _struct(
@@ -224,14 +216,13 @@ def _reviews(chunk: Chunk) -> Content:
 
 
 def _mailings(chunk: Chunk) -> Content:
+    """Each as it is sent, and again after a night in which it was opened or clicked."""
     contacts, world = chunk.contacts, chunk.world
-    here = np.flatnonzero(chunk.registrations.source[contacts.record] == WEB)
-    random = stream(world.settings.seed, "mailings", chunk.number)
-    day, is_sent = contacts.day[here], ~contacts.is_holdout[here]
-    is_opened = is_sent & (random.random(len(here)) < 0.35)
-    opened = np.where(is_opened, day + random.exponential(0.4, len(here)), np.inf)
-    is_clicked = is_opened & (random.random(len(here)) < 0.25)
-    clicked = np.where(is_clicked, opened + 0.002, np.inf)
+    mailed = np.flatnonzero(chunk.registrations.source[contacts.record] == WEB)
+    steps = np.stack((contacts.day, contacts.opened, contacts.clicked), axis=1)[mailed]
+    states = told_states(steps, world.calendar)
+    here, (day, opened, clicked) = mailed[states.place], states.days.T
+    is_sent = ~contacts.is_holdout[here]
     cents = np.where(is_sent, world.campaigns.contact_cents[contacts.campaign[here]], 0)
     table = pa.table(
         {
@@ -242,28 +233,25 @@ def _mailings(chunk: Chunk) -> Content:
             "opened_at": iso_moment(opened, world.calendar),
             "clicked_at": iso_moment(clicked, world.calendar),
             "cost": money(cents),
+            "changed_at": iso_moment(states.changed, world.calendar),
         }
     )
-    return Content(SOURCE, "mailings", CSV, table, night_of(day, world.calendar))
+    return Content(SOURCE, "mailings", CSV, table, states.night)
 
 
 def _redemptions(chunk: Chunk) -> Content:
     """A coupon for each order in which one took something off."""
-    orders, lines, world = chunk.orders, chunk.lines, chunk.world
-    amount = np.zeros(len(orders.number), np.int64)
-    np.add.at(amount, lines.order, lines.coupon_cents)
-    here = np.flatnonzero((orders.channel == WEB) & (amount > 0) & ~orders.is_cancelled)
+    orders, world = chunk.orders, chunk.world
+    here, cents = redeemed(chunk, WEB)
     day = orders.day[here]
     table = pa.table(
         {
-            "coupon": pc.binary_join_element_wise(
-                "K", taken(world.campaigns.number, orders.campaign[here]), ""
-            ),
+            "coupon": coupon_numbers(chunk, here),
             "buyer_no": taken(chunk.records["source_customer_id"], orders.record[here]),
-            "at": iso_moment(day + _REDEEMED_DAYS, world.calendar),
+            "at": iso_moment(day, world.calendar),
             "campaign": taken(world.campaigns.number, orders.campaign[here]),
             "order_no": order_numbers(chunk, here),
-            "amount": money(amount[here]),
+            "amount": money(cents),
         }
     )
     return Content(SOURCE, "redemptions", CSV, table, night_of(day, world.calendar))
