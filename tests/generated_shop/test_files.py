@@ -326,7 +326,7 @@ def test_no_file_knows_the_future(deliveries):
             in_nights.add((path.parent.name, stem.split("_")[0]))
     assert len(seen) > 50
     undated = in_nights - {(source, stem) for source, stem, _ in seen}
-    assert undated == {("head_office", "coupons"), ("head_office", "suppliers")}
+    assert undated == {("head_office", "coupons")}
 
 
 LEADS = {  # source: stem, id, flag, word for a lead, time of the change

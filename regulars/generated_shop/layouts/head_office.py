@@ -97,11 +97,13 @@ def _suppliers(world: World) -> Content:
             "country": [_COUNTRIES[place % len(_COUNTRIES)] for place in number.tolist()],
         }
     )
-    if not world.settings.nights:
-        return Content(SOURCE, "suppliers", CSV, table)
-    renamed = table.slice(0, 1).set_column(1, "name", pa.array([f"{publishers[0]} Group"]))
-    night = np.append(np.zeros(len(number), np.int64), 1)
-    return Content(SOURCE, "suppliers", CSV, pa.concat_tables([table, renamed]), night)
+    changed = np.full(len(number), float(WARM_UP_DAYS) - 30)
+    if world.settings.nights:
+        renamed = table.slice(0, 1).set_column(1, "name", pa.array([f"{publishers[0]} Group"]))
+        table = pa.concat_tables([table, renamed])
+        changed = np.append(changed, world.calendar.history_days + 0.4)
+    table = table.append_column("changed", iso_moment(changed, world.calendar))
+    return Content(SOURCE, "suppliers", CSV, table, night_of(changed, world.calendar))
 
 
 def _stores(world: World) -> Content:
@@ -126,9 +128,11 @@ def _stores(world: World) -> Content:
             "closed": pa.array([closed] * len(branch), mask=~is_closed),
         }
     )
+    changed = np.where(opens, world.calendar.history_days + 0.4, float(WARM_UP_DAYS) - 30)
+    table = table.append_column("changed", iso_moment(changed, world.calendar))
     if not world.settings.nights:
-        table = table.slice(0, len(branch) - 1)
-    return Content(SOURCE, "shops", CSV, table, opens[: table.num_rows].astype(np.int64))
+        table, changed = table.slice(0, len(branch) - 1), changed[:-1]
+    return Content(SOURCE, "shops", CSV, table, night_of(changed, world.calendar))
 
 
 def _employees(world: World) -> Iterator[Content]:
