@@ -370,6 +370,11 @@ def _load_entity(
                 delivered_at,
                 loaded_at + timedelta(seconds=time.monotonic() - begun) + _CLOCK_TOLERANCE,
             )
+            if first is not None and not is_mended:
+                # warned of when the source was new: what is told every night is soon read by nobody
+                delivery = replace(
+                    delivery, notes=(*delivery.notes, *delivery.warnings), warnings=()
+                )
             origins.hold_still([origin, *partners])
         except (LandingError, OSError, duckdb.Error) as error:
             # Whatever is wrong with half a file says nothing of the whole.

@@ -7,7 +7,7 @@ import pytest
 
 from flows.load.check import check_source
 from flows.load.mapping import Mapping
-from tests.load.conftest import HEADER, Load
+from tests.load.conftest import HEADER, SHOP, Load
 
 CONTACTS = [
     *("ann.lee@mail.example", "13812345678", "8613812345678", "138-1234-5678", "138 1234 5678"),
@@ -38,6 +38,18 @@ def test_contacts_are_told(load: Load) -> None:
     (note,) = delivery.warnings
     assert note.startswith("15 of 15 customer ids look like phone numbers or e-mail addresses")
     assert not any(contact in note for contact in CONTACTS)
+
+
+def test_it_is_a_warning_once(load: Load) -> None:
+    """Of each load that begins or is mended; each other one notes it."""
+    load(lines_1__csv=lines(CONTACTS))
+    (_, delivery) = load(lines_2__csv=lines(CONTACTS[1:]))
+    assert delivery.warnings == ()
+    assert any("14 of 14 customer ids" in note for note in delivery.notes)
+    mended = load(
+        SHOP.replace("customer_id: customer", "customer_id: {from: customer, case: lower}")
+    )
+    assert all("customer ids" in one.warnings[0] for one in mended)
 
 
 @pytest.mark.parametrize("customer_id", IDS)
