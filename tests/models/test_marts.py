@@ -663,7 +663,7 @@ def test_what_is_bought_after_what(shop: Shop, mart: str) -> None:
             assert pair[f"{prefix}expected_share"] == pytest.approx(expected / customers)
             assert pair[f"{prefix}lift"] == pytest.approx(followed / expected)
         sides_bought = [first[first.item == item].set_index("customer_id") for item in (one, other)]
-        both = sides_bought[0].join(sides_bought[1], how="inner", lsuffix="_one")
+        both = sides_bought[0].merge(sides_bought[1], on="customer_id", suffixes=("_one", ""))
         waits = both.day - both.day_one
         assert pair["median_days"] == waits[waits > 0].median()
         waits = waits[both[["day", "day_one"]].max(axis=1) < 2 * cut - end]
