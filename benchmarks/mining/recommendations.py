@@ -28,11 +28,22 @@ from benchmarks.mining.purchase_lines import (
     complete_journey_lines,
     online_retail_lines,
 )
-from mining.interest import interest
-from mining.purchase_history import HORIZON_DAYS, purchases
-from mining.ranking_quality import LIST_LENGTH, ListQuality, list_quality, paired_interval
-from mining.recommendation_quality import TASKS, Truth, popular_lists, truth
-from mining.recommendations import Ground, ground, learn_new, learn_restock, lists_of_task
+from mining.recommendations.customer_lists import (
+    Ground,
+    ground,
+    learn_new,
+    learn_restock,
+    lists_of_task,
+)
+from mining.recommendations.interest import interest
+from mining.recommendations.past_lists import TASKS, Truth, popular_lists, truth
+from mining.recommendations.purchase_history import HORIZON_DAYS, purchases
+from mining.recommendations.ranking_quality import (
+    LIST_LENGTH,
+    ListQuality,
+    list_quality,
+    paired_interval,
+)
 
 Ranker = Callable[[Ground, Truth, str], Any]  # lists of the customers of a truth
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from flows.mine.model_output import Mined, ModelOutput, take_or_withhold
 from flows.query import one_value
-from mining.recommendations import recommend
+from mining.recommendations.customer_lists import recommend
 
 _DAY_0: Final = "date '1900-01-01'"  # no order is older
 
@@ -37,7 +37,7 @@ def recommend_products(
         create or replace temporary table list_products as
         select
             product_id,
-            is_sold,
+            is_offered,
             (row_number() over (order by product_id) - 1)::integer as product
         from intermediate.int_recommendable_products
         """
@@ -45,13 +45,13 @@ def recommend_products(
     lines = _numbered(connection, "intermediate.int_product_purchases", "order_date")
     events = _numbered(connection, "intermediate.int_web_interests", "event_date")
     cut = one_value(connection, f"select as_of_date - {_DAY_0} from intermediate.int_as_of_date")
-    is_sold = connection.execute(
-        "select is_sold from list_products order by product"
+    is_offered = connection.execute(
+        "select is_offered from list_products order by product"
     ).to_arrow_table()
     made = recommend(
         lines,
         events,
-        is_sold["is_sold"].to_numpy(),
+        is_offered["is_offered"].to_numpy(),
         customer_count=one_value(connection, "select count(*) from list_customers"),
         cut=cut or 0,
     )
@@ -87,7 +87,7 @@ def recommend_products(
             },
             may_stay="""
                 customer_id in (select customer_id from list_customers)
-                and product_id in (select product_id from list_products where is_sold)
+                and product_id in (select product_id from list_products where is_offered)
                 and (
                     because_product_id is null
                     or because_product_id in (select product_id from list_products)

@@ -8,7 +8,7 @@ final as (
 
     select
         product_id,
-        not is_gone as is_sold
+        not is_gone as is_offered
     from mined_products
     where line_kind = 'merchandise'
 

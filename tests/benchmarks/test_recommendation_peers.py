@@ -12,8 +12,8 @@ from benchmarks.mining.recommendations import (
     nearest_neighbours,
     popularities,
 )
-from mining.purchase_history import HORIZON_DAYS, purchases
-from mining.recommendation_quality import truth
+from mining.recommendations.past_lists import truth
+from mining.recommendations.purchase_history import HORIZON_DAYS, purchases
 
 GROUPS, PRODUCTS_A_GROUP, CUSTOMERS = 4, 15, 200
 CUT = 100

@@ -29,7 +29,7 @@ def connection():
             create table intermediate.int_product_purchases
                 (customer_id varchar, product_id varchar, order_date date);
             create table intermediate.int_recommendable_products
-                (product_id varchar, is_sold boolean);
+                (product_id varchar, is_offered boolean);
             create table intermediate.int_web_interests
                 (customer_id varchar, product_id varchar, kind varchar, event_date date);
             create table intermediate.int_as_of_date (as_of_date date);
@@ -138,7 +138,7 @@ def test_lists_that_stay_lose_whoever_and_whatever_has_left(connection):
         from state.model_reports, range(1, 6) as nights (days);
         delete from intermediate.int_product_purchases where customer_id = 'shop:4';
         delete from intermediate.int_recommendable_products where product_id = 'shop:3';
-        update intermediate.int_recommendable_products set is_sold = false
+        update intermediate.int_recommendable_products set is_offered = false
         where product_id = 'shop:7';
         insert into intermediate.int_product_purchases
         select 'shop:2', 'shop:1', as_of_date - 1 from intermediate.int_as_of_date;

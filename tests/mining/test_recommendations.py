@@ -12,14 +12,8 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from benchmarks.mining.purchase_lines import complete_journey_lines, online_retail_lines
-from mining.co_purchases import MINIMUM_SHARED, NEIGHBOURS, neighbours
-from mining.interest import interest
-from mining.new_products import candidates, strongest_links
-from mining.purchase_history import HORIZON_DAYS, demand, history, purchases
-from mining.ranking_quality import list_quality, paired_interval
-from mining.ranking_weights import fitted_weights
-from mining.recommendation_quality import popular_lists, sample, truth
-from mining.recommendations import (
+from mining.recommendations.co_purchases import MINIMUM_SHARED, NEIGHBOURS, neighbours
+from mining.recommendations.customer_lists import (
     RECOMMENDATIONS_SCHEMA,
     ground,
     learn_new,
@@ -27,6 +21,12 @@ from mining.recommendations import (
     lists_of_task,
     recommend,
 )
+from mining.recommendations.interest import interest
+from mining.recommendations.new_products import candidates, strongest_links
+from mining.recommendations.past_lists import popular_lists, sample, truth
+from mining.recommendations.purchase_history import HORIZON_DAYS, demand, history, purchases
+from mining.recommendations.ranking_quality import list_quality, paired_interval
+from mining.recommendations.ranking_weights import fitted_weights
 
 CUSTOMERS, PRODUCTS, CUT = 6, 7, 100
 LINES = st.lists(

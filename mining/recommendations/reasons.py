@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mining.co_purchases import Neighbours
-from mining.interest import Interest
-from mining.new_products import strongest_links
-from mining.purchase_history import History, Integers, Starts
+from mining.recommendations.co_purchases import Neighbours
+from mining.recommendations.interest import Interest
+from mining.recommendations.new_products import strongest_links
+from mining.recommendations.purchase_history import History, Integers, Starts
 
 Columns = dict[str, pa.Array]
 

@@ -11,9 +11,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from mining.co_purchases import Neighbours
-from mining.interest import Interest
-from mining.purchase_history import Demand, History, Integers, Numbers, Starts
+from mining.recommendations.co_purchases import Neighbours
+from mining.recommendations.interest import Interest
+from mining.recommendations.purchase_history import Demand, History, Integers, Numbers, Starts
 
 CANDIDATES: Final = 100  # of each customer
 
@@ -43,7 +43,7 @@ def candidates(
     needs: Demand,
     near: Neighbours,
     interest: Interest,
-    is_sold: NDArray[np.bool_],
+    is_offered: NDArray[np.bool_],
     customers: Integers,
 ) -> Candidates:
     """Find the candidates of some customers: products not bought, still sold.
@@ -53,14 +53,14 @@ def candidates(
         needs: demand of all products.
         near: the neighbours of all products.
         interest: what all customers looked at.
-        is_sold: products that may be recommended.
+        is_offered: products that may be recommended.
         customers: whose candidates.
     """
     month = needs.month_buyers + 0.5
     # of two products equally near, the one that is more asked for now than it was
-    pull = np.where(is_sold, np.sqrt(month / np.maximum(needs.buyers, 1)), 0)
-    popular = np.lexsort((np.arange(of.product_count), -needs.month_first_buyers, ~is_sold))
-    popular = popular[is_sold[popular] & (needs.month_buyers[popular] > 0)][:_POPULAR]
+    pull = np.where(is_offered, np.sqrt(month / np.maximum(needs.buyers, 1)), 0)
+    popular = np.lexsort((np.arange(of.product_count), -needs.month_first_buyers, ~is_offered))
+    popular = popular[is_offered[popular] & (needs.month_buyers[popular] > 0)][:_POPULAR]
     return Candidates(
         *_found(
             of.starts,

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from mining.purchase_history import Demand, History, Integers, Numbers
+from mining.recommendations.purchase_history import Demand, History, Integers, Numbers
 
 _OVERDUE: Final = 3.0  # logarithm of gaps: what lies further back is not missed more
 

@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from mining.purchase_history import History, Integers, Starts
+from mining.recommendations.purchase_history import History, Integers, Starts
 
 NEIGHBOURS: Final = 100  # of each product
 MINIMUM_BUYERS: Final = 5  # of fewer, who else buys it is chance

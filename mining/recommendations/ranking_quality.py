@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from mining.purchase_history import Integers, Starts
+from mining.recommendations.purchase_history import Integers, Starts
 
 LIST_LENGTH: Final = 10
 _RESAMPLES: Final = 1000

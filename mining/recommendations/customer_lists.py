@@ -14,14 +14,20 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from mining.co_purchases import MAXIMUM_PRODUCTS, MINIMUM_BUYERS, Neighbours, neighbours
-from mining.interest import Interest, interest
-from mining.new_products import (
+from mining.recommendations.co_purchases import (
+    MAXIMUM_PRODUCTS,
+    MINIMUM_BUYERS,
+    Neighbours,
+    neighbours,
+)
+from mining.recommendations.interest import Interest, interest
+from mining.recommendations.new_products import (
     Candidates,
     candidates,
     new_product_features,
 )
-from mining.purchase_history import (
+from mining.recommendations.past_lists import TASKS, mean, popular_lists, sample, truth
+from mining.recommendations.purchase_history import (
     HORIZON_DAYS,
     Demand,
     History,
@@ -32,11 +38,10 @@ from mining.purchase_history import (
     history,
     purchases,
 )
-from mining.ranking_quality import LIST_LENGTH, list_quality
-from mining.ranking_weights import Weights, fitted_weights, probabilities
-from mining.recommendation_quality import TASKS, mean, popular_lists, sample, truth
-from mining.recommendation_reasons import new_product_reasons, restock_reasons
-from mining.restock import restock_features
+from mining.recommendations.ranking_quality import LIST_LENGTH, list_quality
+from mining.recommendations.ranking_weights import Weights, fitted_weights, probabilities
+from mining.recommendations.reasons import new_product_reasons, restock_reasons
+from mining.recommendations.restock import restock_features
 
 _BLOCK: Final = 4096  # customers scored at once
 _LEARNED_FROM: Final = 300_000  # rows at most: more do not change the weights
@@ -76,7 +81,7 @@ class Ground(NamedTuple):
         near: products that the same customers buy.
         interest: what customers looked at.
         pair_interest: of each pair of the history, views and favourites of late.
-        is_sold: products that may be recommended.
+        is_offered: products that may be recommended.
     """
 
     history: History
@@ -84,7 +89,7 @@ class Ground(NamedTuple):
     near: Neighbours
     interest: Interest
     pair_interest: Numbers
-    is_sold: NDArray[np.bool_]
+    is_offered: NDArray[np.bool_]
 
 
 class RecommendedProducts(NamedTuple):
@@ -116,7 +121,7 @@ class Lists(NamedTuple):
 def recommend(
     lines: pa.Table,
     events: pa.Table,
-    is_sold: NDArray[np.bool_],
+    is_offered: NDArray[np.bool_],
     *,
     customer_count: int,
     cut: int,
@@ -130,11 +135,11 @@ def recommend(
         lines: `customer` and `product`, whole numbers from 0, and `day`: purchases before the cut;
             a repeated row counts once.
         events: likewise, one row for each view, favourite or cart.
-        is_sold: of each product, whether it may be recommended.
+        is_offered: of each product, whether it may be recommended.
         customer_count: customers in all.
         cut: the day of the lists, in the days of the tables.
     """
-    product_count = len(is_sold)
+    product_count = len(is_offered)
     bought = purchases(lines, customer_count, product_count)
 
     def at(day: int, may_be: NDArray[np.bool_]) -> Ground:
@@ -151,7 +156,9 @@ def recommend(
     }
     report = judge(at(cut - HORIZON_DAYS, everything), weights)
     return RecommendedProducts(
-        _table(at(cut, is_sold), weights, {task: one is not None for task, one in learned.items()}),
+        _table(
+            at(cut, is_offered), weights, {task: one is not None for task, one in learned.items()}
+        ),
         report,
     )
 
@@ -176,7 +183,9 @@ def lists_of_task(of: Ground, task: str, weights: Weights, customers: Integers) 
     return make(of, weights, customers)
 
 
-def ground(bought: Purchases, cut: int, interest: Interest, is_sold: NDArray[np.bool_]) -> Ground:
+def ground(
+    bought: Purchases, cut: int, interest: Interest, is_offered: NDArray[np.bool_]
+) -> Ground:
     """Look at all purchases before a day."""
     of = history(bought, cut)
     needs = demand(of)
@@ -184,12 +193,12 @@ def ground(bought: Purchases, cut: int, interest: Interest, is_sold: NDArray[np.
     is_eligible = np.zeros(len(needs.buyers), np.bool_)
     is_eligible[eligible] = needs.buyers[eligible] >= MINIMUM_BUYERS
     near = neighbours(of, is_eligible)
-    return Ground(of, needs, near, interest, _pair_interest(of, interest), is_sold)
+    return Ground(of, needs, near, interest, _pair_interest(of, interest), is_offered)
 
 
 def learn_restock(of: Ground) -> Weights | None:
     """Learn from what was bought again within four weeks of a past day; None where nothing was."""
-    pairs = np.flatnonzero(of.is_sold[of.history.products])
+    pairs = np.flatnonzero(of.is_offered[of.history.products])
     pairs = pairs[:: max(1, -(-len(pairs) // _LEARNED_FROM))]
     if not len(pairs):
         return None
@@ -228,7 +237,7 @@ def restock_lists(of: Ground, weights: Weights, customers: Integers) -> Lists:
         row_of = np.repeat(rows, sizes)
         pairs = np.arange(len(row_of)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         pairs += np.repeat(starts[chosen], sizes)
-        kept = of.is_sold[of.history.products[pairs]]
+        kept = of.is_offered[of.history.products[pairs]]
         pairs, row_of = pairs[kept], row_of[kept]
         if not len(pairs):
             continue
@@ -253,7 +262,7 @@ def new_product_lists(of: Ground, weights: Weights, customers: Integers) -> List
 
 
 def _candidates(of: Ground, customers: Integers) -> Candidates:
-    return candidates(of.history, of.demand, of.near, of.interest, of.is_sold, customers)
+    return candidates(of.history, of.demand, of.near, of.interest, of.is_offered, customers)
 
 
 def _pair_interest(of: History, looked_at: Interest) -> Numbers:

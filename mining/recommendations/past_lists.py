@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mining.purchase_history import Demand, History, Integers, Numbers, Starts
-from mining.ranking_quality import LIST_LENGTH
+from mining.recommendations.purchase_history import Demand, History, Integers, Numbers, Starts
+from mining.recommendations.ranking_quality import LIST_LENGTH
 
 TASKS: Final = ("new", "restock")
 

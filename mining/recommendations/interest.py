@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from mining.purchase_history import Integers, Numbers, Starts
+from mining.recommendations.purchase_history import Integers, Numbers, Starts
 
 REMEMBERED_DAYS: Final = 91
 _HALF_LIFE: Final = 14.0
