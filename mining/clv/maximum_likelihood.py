@@ -1,0 +1,145 @@
+"""Fit positive parameters by maximum likelihood, and say how sure they are."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+Numbers = NDArray[np.float64]
+LogLikelihood = Callable[[Numbers], tuple[float, Numbers]]
+
+# how far a parameter may go from where a search begins: beyond, a likelihood is flat for the data
+# that shops have
+_FARTHEST: Final = np.log(1e6)
+
+_Z: Final = 1.959963984540054  # of the normal distribution, 95 % lie within
+_STEP: Final = 1e-4  # of a logarithm, to difference the gradient by
+_NEWTON_STEPS: Final = 8
+_GRADIENT: Final = 1e-9  # for each observation: smaller is at the top
+
+
+class Fit(NamedTuple):
+    """Parameters where the likelihood is greatest.
+
+    Attributes:
+        parameters: in the order of the model.
+        standard_errors: of their logarithms, from the curvature at the top (the inverse of the
+            observed information); infinite where the likelihood does not bound a parameter.
+        log_likelihood: there.
+        has_converged: whether the gradient is 0 there; at a bound it need not be.
+    """
+
+    parameters: Numbers
+    standard_errors: Numbers
+    log_likelihood: float
+    has_converged: bool
+
+    def intervals(self) -> tuple[Numbers, Numbers]:
+        """Give the 95 % interval of each parameter, symmetric in its logarithm."""
+        width = np.exp(np.minimum(_Z * self.standard_errors, 2 * _FARTHEST))
+        return self.parameters / width, self.parameters * width
+
+
+def fit(
+    log_likelihood: LogLikelihood,
+    starts: Sequence[Sequence[float]],
+    observations: float,
+    rough: LogLikelihood | None = None,
+) -> Fit:
+    """Find the parameters of greatest likelihood.
+
+    L-BFGS-B over the logarithms of the parameters from each start, then Newton's method with the
+    differenced gradient, which reaches the last digits that a line search leaves.
+
+    Args:
+        log_likelihood: of parameters, with its gradient over them.
+        starts: parameters to begin at, each above 0.
+        observations: how many the likelihood sums over.
+        rough: the likelihood of a part of the data: where it is given, the starts are tried on it,
+            and only the best of them goes on with all.
+    """
+    begins = np.log(np.asarray(starts, np.float64))
+    bounds = begins.min(axis=0) - _FARTHEST, begins.max(axis=0) + _FARTHEST
+
+    def climb(climbed: LogLikelihood, begin: Numbers) -> tuple[float, Numbers]:
+        found = minimize(
+            lambda logs: _cost(climbed, logs, observations),
+            begin,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=list(zip(*bounds, strict=True)),
+            options={"maxiter": 500, "ftol": 1e-13, "gtol": 1e-7},
+        )
+        return float(found.fun), np.asarray(found.x)
+
+    tried = [climb(rough or log_likelihood, begin) for begin in begins]
+    best = min(tried, key=lambda one: one[0])[1]
+    if rough is not None:
+        best = climb(log_likelihood, best)[1]
+    logs = _polished(log_likelihood, best, observations, bounds)
+    cost, slope = _cost(log_likelihood, logs, observations)
+    parameters = np.exp(logs)
+    return Fit(
+        parameters,
+        _standard_errors(log_likelihood, logs, observations),
+        -cost * observations,
+        bool(np.abs(slope).max() < 1e-6),
+    )
+
+
+def _cost(
+    log_likelihood: LogLikelihood, logs: Numbers, observations: float
+) -> tuple[float, Numbers]:
+    """Turn a likelihood over parameters into a cost over their logarithms, per observation."""
+    parameters = np.exp(logs)
+    value, gradient = log_likelihood(parameters)
+    return -value / observations, -gradient * parameters / observations
+
+
+def _polished(
+    log_likelihood: LogLikelihood,
+    logs: Numbers,
+    observations: float,
+    bounds: tuple[Numbers, Numbers],
+) -> Numbers:
+    """Go the last steps to the top, as long as they lead upwards."""
+    cost, slope = _cost(log_likelihood, logs, observations)
+    for _ in range(_NEWTON_STEPS):
+        if np.abs(slope).max() < _GRADIENT:
+            break
+        curvature = _curvature(log_likelihood, logs, observations)
+        if np.linalg.eigvalsh(curvature).min() <= 0:
+            break  # a ridge: a step along it leads anywhere
+        ahead = np.clip(logs - np.linalg.solve(curvature, slope), *bounds)
+        reached, next_slope = _cost(log_likelihood, ahead, observations)
+        if not reached <= cost:
+            break
+        logs, cost, slope = ahead, reached, next_slope
+    return logs
+
+
+def _curvature(log_likelihood: LogLikelihood, logs: Numbers, observations: float) -> Numbers:
+    """Difference the gradient of the cost: the second derivatives over the logarithms."""
+    columns = []
+    for place in range(len(logs)):
+        step = np.zeros(len(logs))
+        step[place] = _STEP
+        above = _cost(log_likelihood, logs + step, observations)[1]
+        below = _cost(log_likelihood, logs - step, observations)[1]
+        columns.append((above - below) / (2 * _STEP))
+    curvature: Numbers = np.array(columns)
+    return (curvature + curvature.T) / 2
+
+
+def _standard_errors(log_likelihood: LogLikelihood, logs: Numbers, observations: float) -> Numbers:
+    information = _curvature(log_likelihood, logs, observations) * observations
+    values, vectors = np.linalg.eigh(information)
+    # along a direction without curvature nothing bounds the parameters that it leads through
+    flat = values <= 1e-9 * max(values.max(), 1.0)
+    shares = vectors**2
+    variances = (shares[:, ~flat] / values[~flat]).sum(axis=1)
+    errors: Numbers = np.sqrt(variances)
+    errors[(shares[:, flat] > 1e-6).any(axis=1)] = np.inf
+    return errors

@@ -1,0 +1,208 @@
+"""Pareto/NBD: customers buy at random and drop out at any time, seen or not.
+
+While alive a customer buys as a Poisson process of rate λ a week and drops out at rate μ. Over the
+customers λ is gamma distributed (shape r, rate α), μ gamma distributed (shape s, rate β).
+
+Schmittlein, Morrison, Colombo (1987), Counting Your Customers: Who Are They and What Will They Do
+Next?, Management Science 33. Fader, Hardie (2005), A Note on Deriving the Pareto/NBD Model.
+
+Parameters stand in the order r, α, s, β; times are weeks.
+"""
+
+from math import exp, log
+from typing import Final
+
+import numpy as np
+from numba import njit
+from scipy.special import digamma, gammaln
+
+from mining.clv.beta_geometric import median_weeks, negative_binomial
+from mining.clv.histories import Histories, Numbers
+from mining.clv.quadrature import unit_nodes
+
+_NEGLIGIBLE: Final = 40.0  # e to the minus this much adds nothing
+
+
+class ParetoNbd:
+    """The model of repeat buying with drop-out at any time."""
+
+    name = "pareto_nbd"
+    parameter_names = ("r", "alpha", "s", "beta")
+
+    def starts(self, of: Histories) -> list[tuple[float, ...]]:
+        """Give parameters to begin a search at."""
+        mean_rate, mean_age = of.purchases_a_week, max(of.mean_age, 1.0)
+        return [
+            (r, r / mean_rate, s, s * times * mean_age)
+            for r, s, times in ((1.0, 0.5, 1.0), (0.3, 1.0, 0.5), (2.0, 1.0, 5.0))
+        ]
+
+    def log_likelihood(self, parameters: Numbers, of: Histories) -> tuple[float, Numbers]:
+        """Give the log density of the individual purchase times, and its gradient.
+
+        Args:
+            parameters: r, α, s, β.
+            of: the histories.
+
+        Returns:
+            The sum over all customers, without combinatorial factor, and its derivatives.
+        """
+        r, alpha, s, beta = parameters
+        repeats, customers = of.by_repeats()
+        every = customers.sum()
+        value = (customers * (gammaln(r + repeats) - gammaln(r))).sum() + every * (
+            r * np.log(alpha) + s * np.log(beta)
+        )
+        mixed, by_r, by_alpha, by_s, by_beta, _ = self._mixtures(parameters, of)
+        return float(value + mixed), np.array(
+            [
+                (customers * (digamma(r + repeats) - digamma(r))).sum()
+                + every * np.log(alpha)
+                + by_r,
+                every * r / alpha + by_alpha,
+                every * np.log(beta) + by_s,
+                every * s / beta + by_beta,
+            ]
+        )
+
+    def probability_alive(self, parameters: Numbers, of: Histories) -> Numbers:
+        """Give the probability that each customer has not dropped out by the last day."""
+        return self._mixtures(parameters, of)[-1]
+
+    def expected_purchases_if_alive(
+        self, parameters: Numbers, of: Histories, weeks: float
+    ) -> Numbers:
+        """Give the purchases to expect in the weeks after the last day, of customers alive on it.
+
+        (r + x) / (α + T) ∫₀ᵗ ((β + T) / (β + T + u))ˢ du, whole for every s, 1 too.
+        """
+        r, alpha, s, beta = parameters
+        known = beta + of.age
+        spread = np.log1p(weeks / known)
+        exponent = (s - 1) * spread
+        with np.errstate(invalid="ignore"):
+            mean = np.where(np.abs(exponent) < 1e-12, 1.0, -np.expm1(-exponent) / exponent)
+        return np.asarray((r + of.repeats) / (alpha + of.age) * known * spread * mean)
+
+    def weeks_to_next(self, parameters: Numbers, of: Histories) -> Numbers:
+        """Give the median of the weeks to the next purchase, of customers who do not drop out."""
+        r, alpha, _, _ = parameters
+        return median_weeks(r + of.repeats, alpha + of.age)
+
+    def count_probability_if_alive(
+        self, parameters: Numbers, of: Histories, weeks: Numbers, purchases: Numbers
+    ) -> Numbers:
+        """Give the chance of a count of purchases in the weeks after the last day, if alive on it.
+
+        Args:
+            parameters: r, α, s, β.
+            of: the histories.
+            weeks: for each history, how many.
+            purchases: for each history, the count.
+        """
+        r, alpha, s, beta = parameters
+        shape, buying, dying = r + of.repeats, alpha + of.age, beta + of.age
+        stays = negative_binomial(purchases, shape, buying / (buying + weeks)) * np.exp(
+            -s * np.log1p(weeks / dying)
+        )
+        nodes, parts = unit_nodes()
+        # who drops out at u buys as often by then
+        u = weeks[:, None] * nodes
+        ends = s / (dying[:, None] + u) * np.exp(-s * np.log1p(u / dying[:, None]))
+        by_then = negative_binomial(
+            purchases[:, None], shape[:, None], buying[:, None] / (buying[:, None] + u)
+        )
+        return np.asarray(stays + weeks * ((ends * by_then) @ parts))
+
+    def _mixtures(
+        self, parameters: Numbers, of: Histories
+    ) -> tuple[float, float, float, float, float, Numbers]:
+        r, alpha, s, beta = parameters
+        nodes, parts = unit_nodes()
+        alive = np.empty(len(of.repeats))
+        sums = _mixtures(
+            of.repeats,
+            of.recency,
+            of.age,
+            of.customers,
+            r,
+            alpha,
+            s,
+            beta,
+            nodes,
+            parts,
+            alive,
+        )
+        return *sums, alive
+
+
+PARETO_NBD: Final = ParetoNbd()
+
+
+@njit(cache=True, nogil=True)
+def _mixtures(
+    repeats: Numbers,
+    recency: Numbers,
+    age: Numbers,
+    customers: Numbers,
+    r: float,
+    alpha: float,
+    s: float,
+    beta: float,
+    nodes: Numbers,
+    parts: Numbers,
+    alive: Numbers,
+) -> tuple[float, float, float, float, float]:
+    """Sum log((α + T)^−(r + x) (β + T)^−s + s ∫ (α + u)^−(r + x) (β + u)^−(s + 1) du).
+
+    The integral runs from t_x to T: of those who dropped out at u. It is taken over log(u + the
+    smaller of α and β), in which the integrand bends least, as far as it is not negligible. The
+    closed form needs ₂F₁ and its derivatives over its parameters; this needs neither, and nothing
+    in it overflows. Also written is each history's probability of being alive.
+    """
+    value = by_r = by_alpha = by_s = by_beta = 0.0
+    smaller = min(alpha, beta)
+    for row in range(len(repeats)):
+        shape, begin, end, weight = r + repeats[row], recency[row], age[row], customers[row]
+        # all relative to the density at t_x, which may be too small for a float
+        log_buying, log_dying = log(alpha + begin), log(beta + begin)
+        stays = exp(-shape * (log(alpha + end) - log_buying) - s * (log(beta + end) - log_dying))
+        first = log(smaller + begin)
+        width = log(smaller + end) - first
+        fall = (
+            shape * (smaller + begin) / (alpha + begin)
+            + (s + 1) * (smaller + begin) / (beta + begin)
+            - 1
+        )
+        if fall > 0:  # it falls ever faster
+            width = min(width, _NEGLIGIBLE / fall)
+        total = stays
+        sum_r = -stays * log(alpha + end)
+        sum_alpha = -stays * shape / (alpha + end)
+        sum_s = -stays * log(beta + end)
+        sum_beta = -stays * s / (beta + end)
+        if width > 0:
+            for node in range(len(nodes)):
+                beyond = exp(first + width * nodes[node])
+                at = beyond - smaller
+                log_alpha, log_beta = log(alpha + at), log(beta + at)
+                left = (
+                    parts[node]
+                    * width
+                    * beyond
+                    * s
+                    / (beta + at)
+                    * exp(-shape * (log_alpha - log_buying) - s * (log_beta - log_dying))
+                )
+                total += left
+                sum_r -= left * log_alpha
+                sum_alpha -= left * shape / (alpha + at)
+                sum_s += left * (1 / s - log_beta)
+                sum_beta -= left * (s + 1) / (beta + at)
+        alive[row] = stays / total
+        value += weight * (log(total) - shape * log_buying - s * log_dying)
+        by_r += weight * sum_r / total
+        by_alpha += weight * sum_alpha / total
+        by_s += weight * sum_s / total
+        by_beta += weight * sum_beta / total
+    return value, by_r, by_alpha, by_s, by_beta
