@@ -90,6 +90,7 @@ def serve(
 async def _serve(
     flow: Flow[..., Any], schedule: Schedule, parameters: Mapping[str, Any], running: Path
 ) -> None:
+    began = DateTime.now("UTC")
     runner = Runner(name=DEPLOYMENT, limit=1, pause_on_shutdown=False, query_seconds=5)
     deployment_id = await runner.aadd_deployment(
         await flow.ato_deployment(
@@ -101,7 +102,7 @@ async def _serve(
         )
     )
     await asyncio.to_thread(close_runs_never_begun, deployment_id, running)
-    await _forget_missed_runs(deployment_id)
+    await _forget_missed_runs(deployment_id, began)
     serving = asyncio.create_task(runner.start())
     loop = asyncio.get_running_loop()
     while not runner.started and not serving.done():
@@ -113,12 +114,15 @@ async def _serve(
         await serving
 
 
-async def _forget_missed_runs(deployment_id: UUID) -> None:
-    """Delete the runs that were due while nothing was serving, up to a hundred of them."""
+async def _forget_missed_runs(deployment_id: UUID, began: DateTime) -> None:
+    """Delete the runs that were due while nothing was serving, up to a hundred of them.
+
+    Those only: what somebody asks for as soon as the deployment is seen is due after `began`.
+    """
     ours = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
     missed = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-        next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=DateTime.now("UTC")),
+        next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=began),
     )
     async with get_client() as client:
         while found := await client.read_flow_runs(flow_run_filter=missed, deployment_filter=ours):
