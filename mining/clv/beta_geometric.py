@@ -33,8 +33,6 @@ class BetaGeometric:
         chances_at_first: chances to drop out that the first purchase gives: 0 or 1.
     """
 
-    parameter_names = ("r", "alpha", "a", "b")
-
     def __init__(self, name: str, chances_at_first: int) -> None:
         self.name = name
         self._first = chances_at_first

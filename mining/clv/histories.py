@@ -48,15 +48,6 @@ class Histories(NamedTuple):
         repeats, place = np.unique(self.repeats, return_inverse=True)
         return repeats, np.bincount(place, self.customers).astype(np.float64)
 
-    def thinned(self, rows: int) -> "Histories":
-        """Take every so many of the histories, so that at most `rows` are left.
-
-        The customers of a history that is left out are not counted with another: of histories in
-        order, what is left is like the whole.
-        """
-        step = max(1, -(-len(self.repeats) // rows))
-        return Histories(*(column[::step] for column in self))
-
 
 def histories(
     repeats: ArrayLike, recency_days: ArrayLike, age_days: ArrayLike, customers: ArrayLike

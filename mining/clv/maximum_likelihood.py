@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-Numbers = NDArray[np.float64]
+from mining.clv.histories import Numbers
+
 LogLikelihood = Callable[[Numbers], tuple[float, Numbers]]
 
 # how far a parameter may go from where a search begins: beyond, a likelihood is flat for the data
@@ -46,7 +46,6 @@ def fit(
     log_likelihood: LogLikelihood,
     starts: Sequence[Sequence[float]],
     observations: float,
-    rough: LogLikelihood | None = None,
 ) -> Fit:
     """Find the parameters of greatest likelihood.
 
@@ -57,15 +56,13 @@ def fit(
         log_likelihood: of parameters, with its gradient over them.
         starts: parameters to begin at, each above 0.
         observations: how many the likelihood sums over.
-        rough: the likelihood of a part of the data: where it is given, the starts are tried on it,
-            and only the best of them goes on with all.
     """
     begins = np.log(np.asarray(starts, np.float64))
     bounds = begins.min(axis=0) - _FARTHEST, begins.max(axis=0) + _FARTHEST
 
-    def climb(climbed: LogLikelihood, begin: Numbers) -> tuple[float, Numbers]:
+    def climb(begin: Numbers) -> tuple[float, Numbers]:
         found = minimize(
-            lambda logs: _cost(climbed, logs, observations),
+            lambda logs: _cost(log_likelihood, logs, observations),
             begin,
             jac=True,
             method="L-BFGS-B",
@@ -74,10 +71,7 @@ def fit(
         )
         return float(found.fun), np.asarray(found.x)
 
-    tried = [climb(rough or log_likelihood, begin) for begin in begins]
-    best = min(tried, key=lambda one: one[0])[1]
-    if rough is not None:
-        best = climb(log_likelihood, best)[1]
+    best = min((climb(begin) for begin in begins), key=lambda one: one[0])[1]
     logs = _polished(log_likelihood, best, observations, bounds)
     cost, slope = _cost(log_likelihood, logs, observations)
     parameters = np.exp(logs)

@@ -27,7 +27,6 @@ class ParetoNbd:
     """The model of repeat buying with drop-out at any time."""
 
     name = "pareto_nbd"
-    parameter_names = ("r", "alpha", "s", "beta")
 
     def starts(self, of: Histories) -> list[tuple[float, ...]]:
         """Give parameters to begin a search at."""
