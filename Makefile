@@ -34,7 +34,7 @@ test: setup ## pytest, and the dbt tests and unit tests that it drives; not the 
 test-slow: setup ## longer runs of what `make test` samples: random nights, replays of whole years
 	$(BIN)/pytest -m slow
 
-test-faults: setup ## kill, starve and cut off refreshes at hundreds of moments (most of an hour)
+test-faults: setup ## kill, starve and cut off refreshes at hundreds of moments (about two hours)
 	$(BIN)/pytest -m faults tests/faults
 
 soak: setup ## four kinds of reader beside fifty publishes

@@ -30,10 +30,9 @@ take_rate as (
 
 ),
 
-orders as (
+product_items as (
 
-    select * from {{ ref('int_counted_orders') }}
-    where {{ is_person() }}
+    select * from {{ ref('int_product_items') }}
 
 ),
 
@@ -42,6 +41,7 @@ antecedents as (
 
     select
         rank as rule_rank,
+        len(antecedents) as item_count,
         unnest(list_transform(
             list_zip(antecedent_levels, antecedents), lambda pair: pair[1] || ':' || pair[2]
         )) as item
@@ -62,101 +62,76 @@ consequents as (
 
 ),
 
-rule_items as (
-
-    select item from antecedents
-    union
-    select item from consequents
-
-),
-
-basket_items as (
-
-    select * from {{ ref('int_basket_items') }}
-    where item in (select item from rule_items)
-
-),
-
 customer_items as (
 
     select distinct
-        orders.customer_id,
-        basket_items.item
-    from basket_items
-    inner join orders
-        on basket_items.order_id = orders.order_id
+        customer_id,
+        item
+
+    from {{ ref('int_rule_basket_items') }}
 
 ),
 
-product_items as (
+-- whom a rule is for: they have all of its left side ...
+customer_rules as (
 
-    {% for level in ['product', 'product_type', 'category', 'department', 'brand'] -%}
-        select
-            product_id,
-            {{ item_key(level) }} as item
-        from products
-        where {{ item_column(level) }} is not null
-        {% if not loop.last %}
-            union all
-
-        {% endif %}
-    {%- endfor %}
+    select
+        customer_items.customer_id,
+        antecedents.rule_rank
+    from customer_items
+    inner join antecedents
+        on customer_items.item = antecedents.item
+    group by
+        customer_items.customer_id,
+        antecedents.rule_rank,
+        antecedents.item_count
+    having count(*) = antecedents.item_count
 
 ),
 
--- whom a rule is for: they have all of its left side and nothing of its right
-led_to as (
+-- ... and not yet what it leads to; one rule for each such item, before products come in
+best_item_rules as (
+
+    select
+        customer_rules.customer_id,
+        consequents.item,
+        min(customer_rules.rule_rank) as rule_rank
+    from customer_rules
+    inner join consequents
+        on customer_rules.rule_rank = consequents.rule_rank
+    where (customer_rules.customer_id, consequents.item) not in (
+        select (customer_id, item) from customer_items
+    )
+    group by customer_rules.customer_id, consequents.item
+
+),
+
+-- materialized, for else DuckDB joins all products of an item to all customers with a rule for it
+recommended_items as materialized (
 
     select
         recommendations.customer_id,
         recommendations.product_id,
-        consequents.rule_rank
+        product_items.item
     from recommendations
     inner join product_items
         on recommendations.product_id = product_items.product_id
-    inner join consequents
-        on product_items.item = consequents.item
-    left join customer_items
-        on
-            recommendations.customer_id = customer_items.customer_id
-            and consequents.item = customer_items.item
-    where
-        recommendations.task = 'new'
-        and customer_items.item is null
-
-),
-
-missing as (
-
-    select
-        led_to.customer_id,
-        led_to.product_id,
-        led_to.rule_rank
-    from led_to
-    inner join antecedents
-        on led_to.rule_rank = antecedents.rule_rank
-    left join customer_items
-        on
-            led_to.customer_id = customer_items.customer_id
-            and antecedents.item = customer_items.item
-    where customer_items.item is null
+    where recommendations.task = 'new'
 
 ),
 
 best_rules as (
 
     select
-        led_to.customer_id,
-        led_to.product_id,
-        min(led_to.rule_rank) as rule_rank
-    from led_to
-    left join missing
+        recommended_items.customer_id,
+        recommended_items.product_id,
+        min(best_item_rules.rule_rank) as rule_rank
+    from recommended_items
+    inner join best_item_rules
         on
-            led_to.customer_id = missing.customer_id
-            and led_to.product_id = missing.product_id
-            and led_to.rule_rank = missing.rule_rank
-    where missing.rule_rank is null
-    group by led_to.customer_id, led_to.product_id
+            recommended_items.customer_id = best_item_rules.customer_id
+            and recommended_items.item = best_item_rules.item
+    group by recommended_items.customer_id, recommended_items.product_id
 
 ),
 
@@ -184,10 +159,11 @@ explained as (
         on recommendations.product_id = products.product_id
     left join products as because_products
         on recommendations.because_product_id = because_products.product_id
+    -- a product is new to a customer or not: the task needs no condition of its own, which DuckDB
+    -- would compare row by row
     left join best_rules
         on
-            recommendations.task = 'new'
-            and recommendations.customer_id = best_rules.customer_id
+            recommendations.customer_id = best_rules.customer_id
             and recommendations.product_id = best_rules.product_id
     left join rules
         on best_rules.rule_rank = rules.rank
