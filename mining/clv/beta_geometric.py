@@ -20,9 +20,9 @@ from scipy.special import betainc, betaln, digamma, expit, gammaln, xlog1py
 
 from mining.clv.histories import Histories, Numbers
 from mining.clv.quadrature import beta_nodes
+from mining.clv.ragged import Ragged, longer
 
 _TINY: Final = 1e-300
-_LARGEST: Final = 600.0  # of an exponent
 
 
 class BetaGeometric:
@@ -30,8 +30,11 @@ class BetaGeometric:
 
     Attributes:
         name: as the report and the marts have it.
+        parameter_names: in their order.
         chances_at_first: chances to drop out that the first purchase gives: 0 or 1.
     """
+
+    parameter_names = ("r", "alpha", "a", "b")
 
     def __init__(self, name: str, chances_at_first: int) -> None:
         self.name = name
@@ -109,11 +112,6 @@ class BetaGeometric:
         )
         return expected
 
-    def weeks_to_next(self, parameters: Numbers, of: Histories) -> Numbers:
-        """Give the median of the weeks to the next purchase, of customers alive on the last day."""
-        r, alpha, _, _ = parameters
-        return median_weeks(r + of.repeats, alpha + of.age)
-
     def count_probability_if_alive(
         self, parameters: Numbers, of: Histories, weeks: Numbers, purchases: Numbers
     ) -> Numbers:
@@ -137,20 +135,31 @@ class BetaGeometric:
             exactly + np.where(purchases > 0, ends * betainc(before + 1, shape, 1 - share), 0)
         )
 
+    def cumulative_chances_if_alive(
+        self, parameters: Numbers, of: Histories, weeks: float, until: float
+    ) -> Ragged:
+        """Give the chances of at most 0, 1, 2, … purchases in the weeks to come, if alive.
+
+        Args:
+            parameters: r, α, a, b.
+            of: the histories; recency is not looked at.
+            weeks: after the last day.
+            until: each history's chances end with the first that reaches this, below 1.
+        """
+        r, alpha, a, b = parameters
+        return Ragged(
+            *_cumulative_chances(
+                r + of.repeats,
+                np.log1p(weeks / (alpha + of.age)),
+                a,
+                b + self._chances(of.repeats),
+                until,
+            )
+        )
+
     def _chances(self, repeats: Numbers) -> Numbers:
         """Count the purchases after which a customer may have dropped out."""
         return repeats + self._first
-
-
-def median_weeks(shape: Numbers, rate: Numbers) -> Numbers:
-    """Give the median time to the next event of a Poisson process whose rate is gamma distributed.
-
-    Args:
-        shape: of the gamma distribution.
-        rate: of it, in weeks.
-    """
-    # a customer of a shop to which nobody comes back waits longer than a float can hold
-    return np.asarray(rate * np.expm1(np.minimum(np.log(2) / shape, _LARGEST)))
 
 
 def negative_binomial(count: Numbers, shape: Numbers, share: Numbers) -> Numbers:
@@ -224,3 +233,40 @@ def _expected(
             total += weights[place[row], node] * bought
         expected[row] = total
     return expected
+
+
+@njit(cache=True, nogil=True)
+def _cumulative_chances(
+    shapes: Numbers, spreads: Numbers, a: float, b: Numbers, until: float
+) -> tuple[Numbers, NDArray[np.int64]]:
+    """Add up the chances of each count by what each has of the one before.
+
+    With q the gamma mixture's chance of a count, and p of a drop-out after a purchase, a count n is
+    E[(1 − p)ⁿ] qₙ of those who go on and E[p (1 − p)ⁿ⁻¹] (q ≥ n) of those whose last one it was.
+    """
+    values = np.empty(4 * len(shapes) + 64)
+    ends = np.empty(len(shapes), np.int64)
+    length = 0
+    for row in range(len(shapes)):
+        shape, spread, total = shapes[row], spreads[row], a + b[row]
+        log_buys = log(-expm1(-spread))
+        log_exactly = -shape * spread
+        at_least, goes_on, ends_here = 1.0, 1.0, a / total
+        exactly = exp(log_exactly)
+        reached, count = exactly, 0
+        while True:
+            if length == len(values):
+                values = longer(values)
+            values[length] = min(reached, 1.0)
+            length += 1
+            if reached >= until:
+                break
+            count += 1
+            at_least = max(at_least - exactly, 0.0)
+            log_exactly += log((shape + count - 1) / count) + log_buys
+            exactly = exp(log_exactly)
+            goes_on *= (b[row] + count - 1) / (total + count - 1)
+            reached += goes_on * exactly + ends_here * at_least
+            ends_here *= (b[row] + count - 1) / (total + count)
+        ends[row] = length
+    return values[:length], ends

@@ -9,16 +9,18 @@ Next?, Management Science 33. Fader, Hardie (2005), A Note on Deriving the Paret
 Parameters stand in the order r, α, s, β; times are weeks.
 """
 
-from math import exp, log
+from math import exp, expm1, log, log1p
 from typing import Final
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 from scipy.special import digamma, gammaln
 
-from mining.clv.beta_geometric import median_weeks, negative_binomial
+from mining.clv.beta_geometric import negative_binomial
 from mining.clv.histories import Histories, Numbers
 from mining.clv.quadrature import unit_nodes
+from mining.clv.ragged import Ragged, longer
 
 _NEGLIGIBLE: Final = 40.0  # e to the minus this much adds nothing
 
@@ -27,6 +29,7 @@ class ParetoNbd:
     """The model of repeat buying with drop-out at any time."""
 
     name = "pareto_nbd"
+    parameter_names = ("r", "alpha", "s", "beta")
 
     def starts(self, of: Histories) -> list[tuple[float, ...]]:
         """Give parameters to begin a search at."""
@@ -83,11 +86,6 @@ class ParetoNbd:
             mean = np.where(np.abs(exponent) < 1e-12, 1.0, -np.expm1(-exponent) / exponent)
         return np.asarray((r + of.repeats) / (alpha + of.age) * known * spread * mean)
 
-    def weeks_to_next(self, parameters: Numbers, of: Histories) -> Numbers:
-        """Give the median of the weeks to the next purchase, of customers who do not drop out."""
-        r, alpha, _, _ = parameters
-        return median_weeks(r + of.repeats, alpha + of.age)
-
     def count_probability_if_alive(
         self, parameters: Numbers, of: Histories, weeks: Numbers, purchases: Numbers
     ) -> Numbers:
@@ -112,6 +110,25 @@ class ParetoNbd:
             purchases[:, None], shape[:, None], buying[:, None] / (buying[:, None] + u)
         )
         return np.asarray(stays + weeks * ((ends * by_then) @ parts))
+
+    def cumulative_chances_if_alive(
+        self, parameters: Numbers, of: Histories, weeks: float, until: float
+    ) -> Ragged:
+        """Give the chances of at most 0, 1, 2, … purchases in the weeks to come, if alive.
+
+        Args:
+            parameters: r, α, s, β.
+            of: the histories; recency is not looked at.
+            weeks: after the last day.
+            until: each history's chances end with the first that reaches this, below 1.
+        """
+        r, alpha, s, beta = parameters
+        nodes, parts = unit_nodes()
+        return Ragged(
+            *_cumulative_chances(
+                r + of.repeats, alpha + of.age, s, beta + of.age, weeks, nodes, parts, until
+            )
+        )
 
     def _mixtures(
         self, parameters: Numbers, of: Histories
@@ -205,3 +222,53 @@ def _mixtures(
         by_s += weight * sum_s / total
         by_beta += weight * sum_beta / total
     return value, by_r, by_alpha, by_s, by_beta
+
+
+@njit(cache=True, nogil=True)
+def _cumulative_chances(
+    shapes: Numbers,
+    buying: Numbers,
+    s: float,
+    dying: Numbers,
+    weeks: float,
+    nodes: Numbers,
+    parts: Numbers,
+    until: float,
+) -> tuple[Numbers, NDArray[np.int64]]:
+    """Add up the chances of each count: of those who stay, and of those who drop out at each node.
+
+    The chance of a count by a time has a factor of its own in each step from the count before.
+    """
+    values = np.empty(4 * len(shapes) + 64)
+    ends = np.empty(len(shapes), np.int64)
+    logs, steps = np.empty(len(nodes) + 1), np.empty(len(nodes) + 1)
+    length = 0
+    for row in range(len(shapes)):
+        shape, whole = shapes[row], 0.0
+        for node in range(len(nodes) + 1):
+            time = weeks * nodes[node] if node < len(nodes) else weeks
+            share = -s * log1p(time / dying[row])
+            if node < len(nodes):
+                share += log(parts[node] * weeks * s / (dying[row] + time))
+            whole += exp(share)
+            spread = log1p(time / buying[row])
+            logs[node] = share - shape * spread
+            steps[node] = log(-expm1(-spread))
+        # the shares of the nodes add up to 1, also where all drop out before the first of them
+        logs -= log(whole)
+        reached, count = 0.0, 0
+        while True:
+            for node in range(len(nodes) + 1):
+                reached += exp(logs[node])
+            if length == len(values):
+                values = longer(values)
+            values[length] = min(reached, 1.0)
+            length += 1
+            if reached >= until:
+                break
+            count += 1
+            more = log((shape + count - 1) / count)
+            for node in range(len(nodes) + 1):
+                logs[node] += more + steps[node]
+        ends[row] = length
+    return values[:length], ends

@@ -45,6 +45,36 @@ def pareto_customers(
     return Histories(repeats, recency, ages, np.ones(count))
 
 
+def lives(
+    draws: np.random.Generator,
+    model: str,
+    parameters: tuple[float, float, float, float],
+    count: int,
+    known: float,
+    weeks: float,
+) -> tuple[Histories, np.ndarray]:
+    """Draw customers who first bought `known` weeks ago, and what they buy in `weeks` after."""
+    r, alpha, third, fourth = parameters
+    rates = draws.gamma(r, 1 / alpha, count)
+    times, alive = np.zeros(count), np.ones(count, bool)
+    if model == "pareto_nbd":
+        ends = draws.exponential(1, count) / draws.gamma(third, 1 / fourth, count)
+        chances = np.zeros(count)
+    else:
+        ends, chances = np.full(count, np.inf), draws.beta(third, fourth, count)
+        if model == "mbg_nbd":
+            alive = draws.uniform(size=count) >= chances
+    repeats, recency, later = np.zeros(count), np.zeros(count), np.zeros(count)
+    while alive.any():
+        times = times + draws.exponential(1, count) / rates
+        buys = alive & (times <= np.minimum(ends, known + weeks))
+        early = buys & (times <= known)
+        repeats, recency = repeats + early, np.where(early, times, recency)
+        later += buys & ~early
+        alive = buys & (draws.uniform(size=count) >= chances)
+    return Histories(repeats, recency, np.full(count, known), np.ones(count)), later
+
+
 def spending_customers(
     draws: np.random.Generator, parameters: tuple[float, float, float], count: int
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -10,12 +10,13 @@ from lifetimes import BetaGeoFitter, ModifiedBetaGeoFitter, ParetoNBDFitter
 from scipy.special import hyp2f1
 
 from mining.clv.bg_nbd import BG_NBD
+from mining.clv.count_models import fitted
 from mining.clv.histories import Histories, histories
-from mining.clv.maximum_likelihood import Fit, fit
 from mining.clv.mbg_nbd import MBG_NBD
 from mining.clv.pareto_nbd import PARETO_NBD
+from mining.clv.ragged import Ragged
 from tests.mining.clv import cdnow
-from tests.mining.clv.simulation import beta_geometric_customers, pareto_customers
+from tests.mining.clv.simulation import beta_geometric_customers, lives, pareto_customers
 
 MODELS = [BG_NBD, MBG_NBD, PARETO_NBD]
 EACH_MODEL = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
@@ -28,14 +29,6 @@ one_history = st.tuples(st.integers(0, 300), st.integers(1, 10_000), st.integers
 @pytest.fixture(scope="module")
 def sample() -> Histories:
     return cdnow.grouped(cdnow.customer_histories(cdnow.purchase_days()))
-
-
-def fitted(model, of: Histories) -> Fit:
-    return fit(
-        lambda parameters: model.log_likelihood(parameters, of),
-        model.starts(of),
-        of.customer_count,
-    )
 
 
 def drawn(rows: list[tuple[int, int, int]]) -> Histories:
@@ -56,7 +49,7 @@ def drawn(rows: list[tuple[int, int, int]]) -> Histories:
 )
 def test_cdnow_gives_the_figures_of_the_papers(sample, model, parameters, log_likelihood):
     assert sample.customer_count == 2_357
-    found = fitted(model, sample)
+    found = fitted(model, sample).fit
     assert found.has_converged
     assert found.parameters.round(3) == pytest.approx(parameters)
     assert found.log_likelihood == pytest.approx(log_likelihood, abs=5e-4)
@@ -78,7 +71,7 @@ def test_lifetimes_finds_the_same_and_nothing_likelier(sample, model, peer):
         warnings.simplefilter("ignore")
         theirs.fit(customers["repeats"], customers["recency"] / 7, customers["age"] / 7)
     parameters = theirs.params_.to_numpy()
-    ours = fitted(model, sample)
+    ours = fitted(model, sample).fit
     # on Pareto/NBD it stops on the way to the top
     tolerance = 1e-3 if model is PARETO_NBD else 1e-4
     assert ours.parameters == pytest.approx(parameters, rel=tolerance)
@@ -168,7 +161,28 @@ def test_scores_are_finite_whatever_the_parameters(model, parameters, rows):
     assert ((shorter > 0) & (shorter <= longer)).all()
     # nobody who may leave buys more than somebody who stays
     assert (longer <= (at[0] + of.repeats) / (at[1] + of.age) * 156 * (1 + 1e-9)).all()
-    assert (model.weeks_to_next(at, of) > 0).all()
+
+
+@EACH_MODEL
+@given(parameters=parameter_sets, rows=st.lists(one_history, min_size=1, max_size=5))
+def test_cumulative_chances_add_up_those_of_each_count(model, parameters, rows):
+    of, at = drawn(rows), np.array(parameters)
+    chances = model.cumulative_chances_if_alive(at, of, 8.0, 0.9)
+    begin = 0
+    for row, end in enumerate(chances.ends):
+        ours = chances.values[begin:end]
+        assert ours[-1] >= 0.9 > (ours[-2] if len(ours) > 1 else 0)
+        counts = np.arange(min(len(ours), 40), dtype=float)
+        one = Histories(*(np.repeat(column[row], len(counts)) for column in of))
+        each = model.count_probability_if_alive(at, one, np.full(len(counts), 8.0), counts)
+        assert ours[: len(counts)] == pytest.approx(np.minimum(each.cumsum(), 1), abs=1e-6)
+        begin = end
+
+
+def test_a_level_is_found_in_its_own_row():
+    rows = Ragged(np.array([0.5, 0.9, 0.2, 0.4, 0.95]), np.array([2, 5]))
+    places = rows.places(np.array([0, 0, 1, 1, 1]), np.array([0.5, 0.6, 0.0, 0.4, 0.9]))
+    assert places.tolist() == [0, 1, 0, 1, 2]
 
 
 @EACH_MODEL
@@ -197,14 +211,13 @@ def test_nothing_breaks_where_closed_forms_do(model, second):
 )
 def test_few_or_odd_customers_give_finite_figures(model, rows):
     of = drawn(rows)
-    found = fitted(model, of)
+    found = fitted(model, of).fit
     assert (np.isfinite(found.parameters) & (found.parameters > 0)).all()
     assert np.isfinite(found.log_likelihood)
     assert not np.isnan(found.standard_errors).any()
     scores = [
         model.probability_alive(found.parameters, of),
         model.expected_purchases_if_alive(found.parameters, of, 52),
-        model.weeks_to_next(found.parameters, of),
     ]
     assert np.isfinite(scores).all()
 
@@ -226,7 +239,7 @@ def parameters_within_their_intervals(model, simulations: int) -> np.ndarray:
             of = pareto_customers(draws, true, 3_000)
         else:
             of = beta_geometric_customers(draws, true, 3_000, may_leave_at_first=model is MBG_NBD)
-        low, high = fitted(model, of).intervals()
+        low, high = fitted(model, of).fit.intervals()
         hits += (low <= true) & (true <= high)
     return hits
 
@@ -247,27 +260,9 @@ def test_intervals_hold_the_true_parameters_as_often_as_they_say(model):
 def test_what_was_expected_is_what_simulated_customers_buy(model):
     """Split simulated lives in two: the first half is scored, the second counted."""
     true = TRUE_PARAMETERS[model.name]
-    draws = np.random.default_rng(7)
-    r, alpha, third, fourth = true
-    count, known, weeks = 60_000, 40.0, 30.0
-    rates = draws.gamma(r, 1 / alpha, count)
-    times, alive = np.zeros(count), np.ones(count, bool)
-    if model is PARETO_NBD:
-        ends = draws.exponential(1, count) / draws.gamma(third, 1 / fourth, count)
-        chances = np.zeros(count)
-    else:
-        ends, chances = np.full(count, np.inf), draws.beta(third, fourth, count)
-        if model is MBG_NBD:
-            alive = draws.uniform(size=count) >= chances
-    repeats, recency, later = np.zeros(count), np.zeros(count), np.zeros(count)
-    while alive.any():
-        times = times + draws.exponential(1, count) / rates
-        buys = alive & (times <= np.minimum(ends, known + weeks))
-        early = buys & (times <= known)
-        repeats, recency = repeats + early, np.where(early, times, recency)
-        later += buys & ~early
-        alive = buys & (draws.uniform(size=count) >= chances)
-    of = Histories(repeats, recency, np.full(count, known), np.ones(count))
+    weeks = 30.0
+    of, later = lives(np.random.default_rng(7), model.name, true, 60_000, 40.0, weeks)
+    repeats, recency = of.repeats, of.recency
     at = np.array(true)
     expected = model.probability_alive(at, of) * model.expected_purchases_if_alive(at, of, weeks)
     # by how often and how lately they bought: each cell's mean within five standard errors
