@@ -88,7 +88,7 @@ from flows.runs import (
     record_stages,
     why_it_failed,
 )
-from flows.settings import MiningSettings, ProfileSettings, RefreshSettings
+from flows.settings import RefreshSettings
 from flows.silence import Silence, newly_silent, not_looked_at, remember_told
 from flows.stages import Stage, stage
 from flows.upgrade import undo_interrupted_0_1
@@ -406,7 +406,7 @@ def _run_stages(
         current.rows_out = _count(database, "core.fct_order_lines")
 
     with stage("mine", stages) as current:
-        mined = mine(database, settings.mining, settings.profiles, run_id, settings.accept)
+        mined = mine(database, settings, run_id)
         current.rows_in, current.rows_out = mined.rows_in, mined.rows_out
 
     with open_database(database) as connection:
@@ -525,16 +525,10 @@ def build_core(project: DbtProject) -> int:
 
 @task(cache_policy=NO_CACHE)
 @hiding_values()
-def mine(
-    database: Path,
-    settings: MiningSettings,
-    profiles: ProfileSettings,
-    run_id: str,
-    accept: bool = False,
-) -> Mined:
+def mine(database: Path, settings: RefreshSettings, run_id: str) -> Mined:
     """Mine the core into the tables of `mining`."""
     with open_database(database) as connection:
-        return mine_all(connection, settings, profiles, run_id, accept=accept)
+        return mine_all(connection, settings, run_id)
 
 
 @task(cache_policy=NO_CACHE)

@@ -55,6 +55,23 @@ class ClvSettings(_Section):
     shrinkage_customers: int = Field(
         100, ge=0, description="k: a cohort's retention is shrunk to the whole's by k / (n + k)"
     )
+    horizon_months: int = Field(
+        36, ge=1, le=120, description="how far ahead the predicted value looks"
+    )
+    margin_rate_days: int = Field(
+        10,
+        ge=0,
+        description="a customer's own margin rate is drawn to that of all as if so many purchase "
+        "days of the average customer were added",
+    )
+    judged_share: Share = Field(
+        Decimal("0.25"),
+        gt=0,
+        lt=1,
+        description="of the history, its last part: forecasts are proven on it before they are "
+        "shown; the same share of the rest chooses the model",
+    )
+    judged_days: int = Field(365, ge=7, description="the most days that forecasts are proven on")
 
 
 class ProfileSettings(_Section):
@@ -383,6 +400,10 @@ class RefreshSettings(_Section):
             "clv_discount_rate": float(self.clv.discount_rate),
             "clv_maximum_years": self.clv.maximum_years,
             "clv_shrinkage_customers": self.clv.shrinkage_customers,
+            "clv_horizon_months": self.clv.horizon_months,
+            "clv_margin_rate_days": self.clv.margin_rate_days,
+            "clv_judged_share": float(self.clv.judged_share),
+            "clv_judged_days": self.clv.judged_days,
             "profile_age_bands": list(self.profiles.age_bands),
             "profile_minimum_customers": self.profiles.minimum_customers,
             "mining_item_levels": list(self.mining.item_levels),

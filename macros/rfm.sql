@@ -1,10 +1,11 @@
 {#- The CTEs of RFM by definitions.md, `scored` the last of them: of `orders`, a relation of the orders
-    of persons, as of the day that its column `as_of_date` gives. -#}
+    of persons, as of the day that its column `as_of_date` gives; of several days each by itself. -#}
 {% macro rfm_ctes(orders) -%}
 measures as (
 
     select
         customer_id,
+        as_of_date,
         as_of_date - max(order_date) filter (where is_purchase) as recency_days,
         count(*) filter (where is_purchase) as frequency,
         sum(merchandise_revenue)::decimal(18, 4) as monetary
@@ -26,13 +27,13 @@ ranked as (
 
     select
         *,
-        rank() over (order by recency_days desc) - 1 as recency_worse,
-        count(*) over (partition by recency_days) as recency_tied,
-        rank() over (order by frequency) - 1 as frequency_worse,
-        count(*) over (partition by frequency) as frequency_tied,
-        rank() over (order by monetary) - 1 as monetary_worse,
-        count(*) over (partition by monetary) as monetary_tied,
-        count(*) over () as customers
+        rank() over (partition by as_of_date order by recency_days desc) - 1 as recency_worse,
+        count(*) over (partition by as_of_date, recency_days) as recency_tied,
+        rank() over (partition by as_of_date order by frequency) - 1 as frequency_worse,
+        count(*) over (partition by as_of_date, frequency) as frequency_tied,
+        rank() over (partition by as_of_date order by monetary) - 1 as monetary_worse,
+        count(*) over (partition by as_of_date, monetary) as monetary_tied,
+        count(*) over (partition by as_of_date) as customers
 
     from measures
 
@@ -42,6 +43,7 @@ ranked_scores as (
 
     select
         customer_id,
+        as_of_date,
         recency_days,
         frequency,
         monetary,

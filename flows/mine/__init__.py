@@ -3,37 +3,33 @@
 import duckdb
 
 from flows.mine.buying_order import mine_order_of_items
+from flows.mine.lifetime_values import forecast_customers
 from flows.mine.model_output import Mined
 from flows.mine.profiles import mine_profiles
 from flows.mine.recommendations import recommend_products
 from flows.mine.rules import mine_rules
-from flows.settings import MiningSettings, ProfileSettings
+from flows.settings import RefreshSettings
 
 
 def mine_all(
     connection: duckdb.DuckDBPyConnection,
-    settings: MiningSettings,
-    profiles: ProfileSettings,
+    settings: RefreshSettings,
     run_id: str,
-    *,
-    accept: bool,
 ) -> Mined:
     """Let each model mine.
 
     Args:
         connection: to a work file with the core built.
-        settings: thresholds and what an item is.
-        profiles: thresholds of what groups of customers buy.
+        settings: of the refresh.
         run_id: whose reports are written into state.model_reports.
-        accept: take what was found whatever earlier nights had.
     """
+    mining, accept = settings.mining, settings.accept
     parts = [
-        mine_rules(connection, settings, run_id, accept=accept),
-        mine_order_of_items(connection, settings, run_id, accept=accept),
-        mine_profiles(connection, profiles, settings, run_id, accept=accept),
-        recommend_products(
-            connection, run_id, withhold_below=settings.withhold_below, accept=accept
-        ),
+        mine_rules(connection, mining, run_id, accept=accept),
+        mine_order_of_items(connection, mining, run_id, accept=accept),
+        mine_profiles(connection, settings.profiles, mining, run_id, accept=accept),
+        recommend_products(connection, run_id, withhold_below=mining.withhold_below, accept=accept),
+        forecast_customers(connection, settings.clv, run_id),
     ]
     return Mined(
         sum(part.rows_in for part in parts),

@@ -100,18 +100,47 @@ def take_or_withhold(
         connection.unregister("new_rows")
     else:
         connection.execute(f"delete from {output.table} where ({output.may_stay}) is not true")
-    connection.execute(
-        "delete from state.model_reports where run_id = ? and model = ?", [run_id, output.model]
-    )
-    connection.executemany(
-        "insert into state.model_reports values (?, ?, ?, ?, ?, ?, ?)",
-        [
-            [run_id, output.model, metric, as_of_date, value, last_good is not None, compared]
-            for metric, value in output.report.items()
-        ],
+    write_report(
+        connection,
+        output.model,
+        run_id,
+        output.report,
+        is_withheld=last_good is not None,
+        settings=compared,
     )
     connection.commit()
     return _worse_than_usual(output, dropped, last_good)
+
+
+def write_report(
+    connection: duckdb.DuckDBPyConnection,
+    model: str,
+    run_id: str,
+    report: Mapping[str, float | None],
+    *,
+    is_withheld: bool = False,
+    settings: str = "{}",
+) -> None:
+    """Write the metrics of a model of this run, in the place of those that the run had of it.
+
+    Args:
+        connection: to a work file with the core built.
+        model: its name.
+        run_id: of the refresh.
+        report: value of each metric.
+        is_withheld: whether what was found was not taken.
+        settings: as JSON; only nights of equal ones are compared.
+    """
+    connection.execute(
+        "delete from state.model_reports where run_id = ? and model = ?", [run_id, model]
+    )
+    day = as_of(connection)
+    rows = [
+        [run_id, model, metric, day, value, is_withheld, settings]
+        for metric, value in report.items()
+    ]
+    if rows:
+        connection.executemany("insert into state.model_reports values (?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def as_of(connection: duckdb.DuckDBPyConnection) -> date:

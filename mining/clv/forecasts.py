@@ -78,6 +78,25 @@ def discounted_purchases(
     return np.asarray(alive * total[place])
 
 
+def weekly_purchases(fitted: FittedModel, of: Histories, alive: Numbers, weeks: int) -> Numbers:
+    """Give the purchases of all customers together to expect in each of the weeks to come.
+
+    Args:
+        fitted: the model.
+        of: the histories.
+        alive: probability that each is alive.
+        weeks: how many.
+    """
+    model, parameters = fitted.model, fitted.fit.parameters
+    groups, place = _of_age(of)
+    customers_alive = np.bincount(place, of.customers * alive)
+    by_then = [
+        customers_alive @ model.expected_purchases_if_alive(parameters, groups, float(week))
+        for week in range(1, weeks + 1)
+    ]
+    return np.diff(np.array(by_then), prepend=0.0)
+
+
 def days_to_next(fitted: FittedModel, of: Histories, share: float) -> Numbers:
     """Give the days after the last day by which a share of those alive will have bought again.
 

@@ -11,7 +11,7 @@ Parameters stand in the order p, q, γ; γ is money.
 """
 
 from math import log
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -19,6 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma, gammaln
 
 from mining.clv.histories import Numbers
+
+PARAMETER_NAMES: Final = ("p", "q", "gamma")
 
 
 class Spending(NamedTuple):

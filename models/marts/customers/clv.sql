@@ -26,6 +26,28 @@ retention_rates as (
 
 ),
 
+predicted_values as (
+
+    select * from {{ ref('int_predicted_values') }}
+
+),
+
+{% set counts = "model <> 'gamma_gamma'" -%}
+models as (
+
+    select
+        max(model) filter (where is_chosen and {{ counts }}) as clv_model,
+        bool_or(is_drop_out_identified) filter (where is_chosen and {{ counts }})
+            as is_drop_out_identified,
+        bool_or(is_better_than_naive) filter (where is_chosen and {{ counts }})
+            as is_better_than_naive,
+        max(why_not) filter (where {{ counts }}) as why_no_purchases,
+        max(why_not) filter (where model = 'gamma_gamma') as why_no_spending
+
+    from {{ source('mining', 'clv_models') }}
+
+),
+
 costs_to_serve as (
 
     select
@@ -129,40 +151,96 @@ final as (
 
     select
         ---------- ids
-        customer_id,
+        discounted.customer_id,
 
         ---------- dates
-        case when is_first_purchase_observed then first_purchase_month end as cohort_month,
+        case when discounted.is_first_purchase_observed then discounted.first_purchase_month end
+            as cohort_month,
 
         ---------- flags
-        is_first_purchase_observed,
+        discounted.is_first_purchase_observed,
 
         ---------- realised
-        tenure_years,
-        purchases::integer as purchases,
-        net_revenue,
-        margin_basis,
-        margin as realised_margin,
-        cost_to_serve,
-        (margin - cost_to_serve)::decimal(18, 4) as realised_clv,
+        discounted.tenure_years,
+        discounted.purchases::integer as purchases,
+        discounted.net_revenue,
+        discounted.margin_basis,
+        discounted.margin as realised_margin,
+        discounted.cost_to_serve,
+        (discounted.margin - discounted.cost_to_serve)::decimal(18, 4) as realised_clv,
 
         ---------- inputs of the textbook formula
-        yearly_margin::decimal(18, 4) as yearly_margin,
-        yearly_cost_to_serve::decimal(18, 4) as yearly_cost_to_serve,
-        retention_basis,
-        overall_retention_rate,
-        cohort_retention_rate,
-        cohort_customers::integer as cohort_customers,
-        retention_rate,
-        years_of_loyalty,
+        discounted.yearly_margin::decimal(18, 4) as yearly_margin,
+        discounted.yearly_cost_to_serve::decimal(18, 4) as yearly_cost_to_serve,
+        discounted.retention_basis,
+        discounted.overall_retention_rate,
+        discounted.cohort_retention_rate,
+        discounted.cohort_customers::integer as cohort_customers,
+        discounted.retention_rate,
+        discounted.years_of_loyalty,
         {{ discount_rate }}::double as discount_rate,
-        discounted_years,
+        discounted.discounted_years,
 
         ---------- textbook
-        ((yearly_margin - yearly_cost_to_serve) * discounted_years)::decimal(18, 4)
-            as textbook_clv
+        (
+            (discounted.yearly_margin - discounted.yearly_cost_to_serve)
+            * discounted.discounted_years
+        )::decimal(18, 4) as textbook_clv,
+
+        ---------- predicted: still a customer?
+        predicted_values.probability_alive,
+        predicted_values.next_purchase_date,
+        predicted_values.next_purchase_date_low,
+        predicted_values.next_purchase_date_high,
+
+        ---------- predicted: purchase days
+        predicted_values.expected_purchases_30_days,
+        predicted_values.expected_purchases_30_days_low,
+        predicted_values.expected_purchases_30_days_high,
+        predicted_values.expected_purchases_90_days,
+        predicted_values.expected_purchases_90_days_low,
+        predicted_values.expected_purchases_90_days_high,
+        predicted_values.expected_purchases_365_days,
+        predicted_values.expected_purchases_365_days_low,
+        predicted_values.expected_purchases_365_days_high,
+        predicted_values.expected_purchases_horizon,
+        predicted_values.expected_purchases_horizon_low,
+        predicted_values.expected_purchases_horizon_high,
+
+        ---------- predicted: money
+        predicted_values.expected_spending,
+        predicted_values.margin_rate,
+        predicted_values.expected_margin_30_days,
+        predicted_values.expected_margin_30_days_low,
+        predicted_values.expected_margin_30_days_high,
+        predicted_values.expected_margin_90_days,
+        predicted_values.expected_margin_90_days_low,
+        predicted_values.expected_margin_90_days_high,
+        predicted_values.expected_margin_365_days,
+        predicted_values.expected_margin_365_days_low,
+        predicted_values.expected_margin_365_days_high,
+        predicted_values.expected_margin_horizon,
+        predicted_values.expected_margin_horizon_low,
+        predicted_values.expected_margin_horizon_high,
+        predicted_values.predicted_clv,
+        predicted_values.predicted_clv_low,
+        predicted_values.predicted_clv_high,
+
+        ---------- how far to trust it
+        models.clv_model,
+        models.is_drop_out_identified,
+        models.is_better_than_naive,
+        case
+            when predicted_values.customer_id is null
+                then coalesce(models.why_no_purchases, 'nothing was forecast yet')
+            when predicted_values.expected_spending is null
+                then coalesce(models.why_no_spending, 'what such customers spend has no mean')
+            when predicted_values.predicted_clv is null then 'no margin is known'
+        end as why_no_prediction
 
     from discounted
+    cross join models
+    left join predicted_values on discounted.customer_id = predicted_values.customer_id
 
 )
 
