@@ -45,6 +45,9 @@ class RfmSettings(_Section):
     window_days: int | None = Field(
         None, ge=1, description="score the last so many days; unset: all history"
     )
+    months: int = Field(
+        12, ge=1, le=120, description="past month ends that customers are scored at, too"
+    )
 
 
 class ClvSettings(_Section):
@@ -397,6 +400,7 @@ class RefreshSettings(_Section):
             "active_gap_quantile": float(self.customers.active_gap_quantile),
             "active_days_minimum": self.customers.active_days_minimum,
             "rfm_window_days": self.rfm.window_days,
+            "rfm_months": self.rfm.months,
             "clv_discount_rate": float(self.clv.discount_rate),
             "clv_maximum_years": self.clv.maximum_years,
             "clv_shrinkage_customers": self.clv.shrinkage_customers,

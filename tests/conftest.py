@@ -16,7 +16,8 @@ from flows.work_file import work_file
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Their tests share the warehouses of real data below, which take minutes to build.
 ON_REAL_WAREHOUSES = {
-    *("models/test_core.py", "models/test_marts.py", "models/test_offers.py"),
+    *("models/test_core.py", "models/test_clv.py", "models/test_marts.py"),
+    *("models/test_offers.py", "models/test_profiles.py", "models/test_rfm_months.py"),
     *("flows/test_gates.py", "flows/test_readme.py", "flows/test_refresh.py"),
 }
 Refresh = Callable[..., subprocess.CompletedProcess[str]]

@@ -49,17 +49,10 @@ def test_every_mart_is_there_and_empty(warehouse: Path, project: DbtProject) -> 
     assert rows == dict.fromkeys(
         [
             *("about", "bundles", "buying_order", "clv", "clv_calibration", "clv_models"),
-            *("clv_weeks",),
-            *(
-                "cohort_retention",
-                "cross_sell_offers",
-                "cross_sell_rules",
-                "customer_profiles",
-                "customers",
-                "model_report",
-            ),
-            *("profile_rules", "recommendations", "rejected_rows_by_reason", "rfm", "runs"),
-            *("sales_daily", "up_sell"),
+            *("clv_weeks", "cohort_retention", "cross_sell_offers", "cross_sell_rules"),
+            *("customer_profiles", "customers", "model_report", "profile_rules"),
+            *("recommendations", "rejected_rows_by_reason", "rfm", "rfm_migration"),
+            *("rfm_monthly", "rfm_segment_values", "runs", "sales_daily", "up_sell"),
         ],
         (0,),
     )
