@@ -26,7 +26,8 @@ from mining.clv.forecasts import (
 from mining.clv.histories import DAYS_A_WEEK, Histories, Numbers, histories
 from mining.clv.maximum_likelihood import Fit, fit
 
-_DAYS: Final = (30, 90, 365)
+_YEAR: Final = 365
+_DAYS: Final = (30, 90, _YEAR)
 _HISTORY: Final = ("repeats", "recency_days", "age_days")
 _SPENDING: Final = "gamma_gamma"
 _TABLES: Final = (
@@ -275,6 +276,8 @@ def _forecasts(now: FittedModel, known: _Known, settings: ClvSettings) -> pa.Tab
     for name, days in (*((f"{days}_days", days) for days in _DAYS), ("horizon", horizon)):
         expected = expected_purchases(now, of, alive, days / DAYS_A_WEEK)
         columns |= _named(f"purchases_{name}", expected)
+        if days == _YEAR:
+            columns[f"purchases_{name}_if_alive"] = expected.mean_if_alive
     columns["discounted_purchases"] = discounted_purchases(
         now, of, alive, months, float(settings.discount_rate)
     )

@@ -19,11 +19,13 @@ class Expected(NamedTuple):
 
     Attributes:
         mean: drop-out included.
+        mean_if_alive: of customers who are alive on the last day.
         low: a tenth of the customers buy less often: a count.
         high: a tenth buy more often: a count.
     """
 
     mean: Numbers
+    mean_if_alive: Numbers
     low: NDArray[np.int64]
     high: NDArray[np.int64]
 
@@ -44,13 +46,13 @@ def expected_purchases(
     """
     model, parameters = fitted.model, fitted.fit.parameters
     groups, place = _of_age(of)
-    mean = alive * model.expected_purchases_if_alive(parameters, groups, weeks)[place]
+    if_alive = model.expected_purchases_if_alive(parameters, groups, weeks)[place]
     chances = model.cumulative_chances_if_alive(parameters, groups, weeks, HIGH)
     with np.errstate(divide="ignore"):  # of those who have certainly left: never
         low, high = (
             chances.places(place, np.maximum((level - 1) / alive + 1, 0.0)) for level in (LOW, HIGH)
         )
-    return Expected(mean, low, high)
+    return Expected(alive * if_alive, if_alive, low, high)
 
 
 def discounted_purchases(

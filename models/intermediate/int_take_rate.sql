@@ -96,7 +96,8 @@ pooled as (
         coalesce(sum(reached), 0) as reached,
         coalesce(sum(held_out), 0) as held_out,
         sum(reached_buyers - reached * held_out_share) / sum(reached) as difference,
-        sqrt(sum(reached * reached * (reached_variance + held_out_variance))) / sum(reached)
+        -- fsum: the same to the last digit, in whatever order campaigns are added up
+        sqrt(fsum(reached * reached * (reached_variance + held_out_variance))) / sum(reached)
             as standard_error
 
     from campaign_effects

@@ -153,6 +153,7 @@ final as (
                 * margin_a_day
             )::decimal(18, 4) as expected_margin_{{ days }}_high,
         {% endfor %}
+        (purchases_365_days_if_alive * margin_a_day)::decimal(18, 4) as margin_365_days_if_alive,
         (discounted_purchases * value_a_day)::decimal(18, 4) as predicted_clv,
         (
             if(value_a_day < 0, purchases_horizon_high, purchases_horizon_low)

@@ -129,7 +129,7 @@ def test_parameters_are_those_of_the_histories_until_the_cut(shop: Shop, period:
 
 
 def test_every_customer_has_the_forecast_of_their_own_history(shop: Shop) -> None:
-    known = known_at(shop, *cuts(shop)["now"])
+    known = known_at(shop, *cuts(shop)["now"]).copy()
     clv = shop.connection.execute("from marts.clv").df().set_index("customer_id")
     known.index = [shop.key(customer) for customer in known.index]
     known, clv = known.sort_index(), clv.sort_index()

@@ -48,7 +48,8 @@ def test_every_mart_is_there_and_empty(warehouse: Path, project: DbtProject) -> 
     assert rows.pop("products") == (1,)
     assert rows == dict.fromkeys(
         [
-            *("about", "bundles", "buying_order", "clv", "clv_calibration", "clv_models"),
+            *("about", "bundles", "buying_order", "churn_risk", "clv"),
+            *("clv_calibration", "clv_models"),
             *("clv_weeks", "cohort_retention", "cross_sell_offers", "cross_sell_rules"),
             *("customer_profiles", "customers", "model_report", "profile_rules"),
             *("recommendations", "rejected_rows_by_reason", "rfm", "rfm_migration"),
