@@ -60,10 +60,6 @@ def forecast_customers(
         settings: how far to look ahead, and the discount rate.
         run_id: whose report is written into state.model_reports.
     """
-    connection.execute(
-        "create or replace temporary table purchase_histories as "
-        "from intermediate.int_purchase_histories"
-    )
     found = _found(connection, settings)
     _take(connection, found)
     proof = _proof(connection)
@@ -74,9 +70,8 @@ def forecast_customers(
     )
     write_report(connection, "clv", run_id, proof)
     customers: int = one_value(
-        connection, "select count(*) from purchase_histories where period = 'now'"
+        connection, "select count(*) from intermediate.int_purchase_histories where period = 'now'"
     )
-    connection.execute("drop table purchase_histories")
     return Mined(customers, found["clv_forecasts"].num_rows if "clv_forecasts" in found else 0, ())
 
 
@@ -153,7 +148,7 @@ def _known(
     table = connection.execute(
         f"""
         select {", ".join(_HISTORY)}, {later} as later, count(*) as customers
-        from purchase_histories
+        from intermediate.int_purchase_histories
         where period = ?
         group by all
         order by all
@@ -179,7 +174,7 @@ def _later_days(connection: duckdb.DuckDBPyConnection, period: str) -> int:
 def _spending(connection: duckdb.DuckDBPyConnection, period: str) -> tuple[Fit | None, int]:
     """Fit what customers spend on a day, where enough came back; and of how many it is known."""
     columns = connection.execute(
-        "select spending_days, mean_spending from purchase_histories "
+        "select spending_days, mean_spending from intermediate.int_purchase_histories "
         "where period = ? and spending_days > 0",
         [period],
     ).fetchnumpy()

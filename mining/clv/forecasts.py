@@ -48,7 +48,7 @@ def expected_purchases(
     groups, place = _of_age(of)
     if_alive = model.expected_purchases_if_alive(parameters, groups, weeks)[place]
     chances = model.cumulative_chances_if_alive(parameters, groups, weeks, HIGH)
-    with np.errstate(divide="ignore"):  # of those who have certainly left: never
+    with np.errstate(divide="ignore", over="ignore"):  # who has certainly left never buys
         low, high = (
             chances.places(place, np.maximum((level - 1) / alive + 1, 0.0)) for level in (LOW, HIGH)
         )

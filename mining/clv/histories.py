@@ -43,6 +43,11 @@ class Histories(NamedTuple):
         weeks = max(float((self.customers * self.age).sum()), 1.0)
         return max(float((self.customers * self.repeats).sum()), 0.5) / weeks
 
+    def thinned(self, most: int) -> "Histories":
+        """Give each so-manieth history, so that about `most` are left; all where they are few."""
+        step = len(self.customers) // most
+        return Histories(*(column[::step] for column in self)) if step > 1 else self
+
     def by_repeats(self) -> tuple[Numbers, Numbers]:
         """Give the distinct repeats, ascending, and how many customers have each."""
         repeats, place = np.unique(self.repeats, return_inverse=True)

@@ -17,6 +17,7 @@ _FARTHEST: Final = np.log(1e6)
 _Z: Final = 1.959963984540054  # of the normal distribution, 95 % lie within
 _STEP: Final = 1e-4  # of a logarithm, to difference the gradient by
 _NEWTON_STEPS: Final = 8
+_ROUNDING: Final = 1e-12  # of a cost
 _GRADIENT: Final = 1e-9  # for each observation: smaller is at the top
 
 
@@ -50,7 +51,8 @@ def fit(
     """Find the parameters of greatest likelihood.
 
     L-BFGS-B over the logarithms of the parameters from each start, then Newton's method with the
-    differenced gradient, which reaches the last digits that a line search leaves.
+    differenced gradient, which reaches the last digits that a line search leaves. A single start is
+    taken for near: there Newton's method goes first, and is enough where it gets to the top.
 
     Args:
         log_likelihood: of parameters, with its gradient over them.
@@ -71,9 +73,14 @@ def fit(
         )
         return float(found.fun), np.asarray(found.x)
 
-    best = min((climb(begin) for begin in begins), key=lambda one: one[0])[1]
-    logs = _polished(log_likelihood, best, observations, bounds)
+    logs = begins[0]
+    if len(begins) == 1:
+        logs = _polished(log_likelihood, logs, observations, bounds)
     cost, slope = _cost(log_likelihood, logs, observations)
+    if len(begins) > 1 or np.abs(slope).max() >= _GRADIENT:
+        best = min((climb(begin) for begin in begins), key=lambda one: one[0])[1]
+        logs = _polished(log_likelihood, best, observations, bounds)
+        cost, slope = _cost(log_likelihood, logs, observations)
     parameters = np.exp(logs)
     return Fit(
         parameters,
@@ -108,7 +115,10 @@ def _polished(
             break  # a ridge: a step along it leads anywhere
         ahead = np.clip(logs - np.linalg.solve(curvature, slope), *bounds)
         reached, next_slope = _cost(log_likelihood, ahead, observations)
-        if not reached <= cost:
+        # so near to the top that rounding decides which cost is less, the slope still tells
+        if not reached <= cost + _ROUNDING * abs(cost):
+            break
+        if not (reached <= cost or np.abs(next_slope).max() < np.abs(slope).max()):
             break
         logs, cost, slope = ahead, reached, next_slope
     return logs

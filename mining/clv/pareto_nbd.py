@@ -103,13 +103,14 @@ class ParetoNbd:
             -s * np.log1p(weeks / dying)
         )
         nodes, parts = unit_nodes()
-        # who drops out at u buys as often by then
-        u = weeks[:, None] * nodes
-        ends = s / (dying[:, None] + u) * np.exp(-s * np.log1p(u / dying[:, None]))
+        # who drops out at u buys as often by then; u by its logarithm, as far as it matters
+        width = np.minimum(np.log1p(weeks / dying), _NEGLIGIBLE / s)[:, None]
+        u = dying[:, None] * np.expm1(width * nodes)
+        ends = s * width * np.exp(-s * width * nodes)
         by_then = negative_binomial(
             purchases[:, None], shape[:, None], buying[:, None] / (buying[:, None] + u)
         )
-        return np.asarray(stays + weeks * ((ends * by_then) @ parts))
+        return np.asarray(stays + (ends * by_then) @ parts)
 
     def cumulative_chances_if_alive(
         self, parameters: Numbers, of: Histories, weeks: float, until: float
@@ -245,16 +246,20 @@ def _cumulative_chances(
     length = 0
     for row in range(len(shapes)):
         shape, whole = shapes[row], 0.0
+        # by the logarithm of the time of dropping out, as far as it matters
+        stays = log1p(weeks / dying[row])
+        width = min(stays, _NEGLIGIBLE / s)
         for node in range(len(nodes) + 1):
-            time = weeks * nodes[node] if node < len(nodes) else weeks
-            share = -s * log1p(time / dying[row])
             if node < len(nodes):
-                share += log(parts[node] * weeks * s / (dying[row] + time))
+                time = dying[row] * expm1(width * nodes[node])
+                share = log(parts[node] * width * s) - s * width * nodes[node]
+            else:
+                time, share = weeks, -s * stays
             whole += exp(share)
             spread = log1p(time / buying[row])
             logs[node] = share - shape * spread
             steps[node] = log(-expm1(-spread))
-        # the shares of the nodes add up to 1, also where all drop out before the first of them
+        # all shares together are 1
         logs -= log(whole)
         reached, count = 0.0, 0
         while True:

@@ -1,6 +1,6 @@
 """Nodes and weights that turn means over a beta distribution, and integrals, into short sums."""
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 import numpy as np
@@ -28,22 +28,25 @@ def beta_nodes(a: float, b: Numbers) -> tuple[Numbers, Numbers]:
     Returns:
         Nodes between 0 and 1 and their weights, a row of `BETA_NODES` for each distribution.
     """
-    nodes, weights = np.empty((len(b), BETA_NODES)), np.empty((len(b), BETA_NODES))
+    each = [_beta_nodes(a, float(one)) for one in b]
+    return np.array([nodes for nodes, _ in each]), np.array([weights for _, weights in each])
+
+
+@lru_cache(maxsize=4096)  # a forecast of 36 months asks for the same ones 36 times
+def _beta_nodes(a: float, b: float) -> tuple[Numbers, Numbers]:
     n = np.arange(1, BETA_NODES)
-    for row, one in enumerate(b):
-        total = a + one
-        twice = 2 * n + total - 2
-        later = (1 + (a - one) * (total - 2) / (twice * (twice + 2))) / 2
-        # the first of these by itself, for the others' form is 0 / 0 there at a + b = 1
-        variance = a * one / (total**2 * (total + 1))
-        n_2, twice_2 = n[1:], twice[1:]
-        variances = n_2 * (n_2 + a - 1) * (n_2 + one - 1) * (n_2 + total - 2)
-        variances = variances / (twice_2**2 * (twice_2 + 1) * (twice_2 - 1))
-        nodes[row], vectors = eigh_tridiagonal(
-            np.append(a / total, later), np.sqrt(np.append(variance, variances))
-        )
-        weights[row] = vectors[0] ** 2
-    return np.maximum(nodes, _SMALLEST), weights
+    total = a + b
+    twice = 2 * n + total - 2
+    later = (1 + (a - b) * (total - 2) / (twice * (twice + 2))) / 2
+    # the first of these by itself, for the others' form is 0 / 0 there at a + b = 1
+    variance = a * b / (total**2 * (total + 1))
+    n_2, twice_2 = n[1:], twice[1:]
+    variances = n_2 * (n_2 + a - 1) * (n_2 + b - 1) * (n_2 + total - 2)
+    variances = variances / (twice_2**2 * (twice_2 + 1) * (twice_2 - 1))
+    nodes, vectors = eigh_tridiagonal(
+        np.append(a / total, later), np.sqrt(np.append(variance, variances))
+    )
+    return np.maximum(nodes, _SMALLEST), vectors[0] ** 2
 
 
 @cache

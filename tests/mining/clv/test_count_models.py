@@ -12,6 +12,7 @@ from scipy.special import hyp2f1
 from mining.clv.bg_nbd import BG_NBD
 from mining.clv.count_models import fitted
 from mining.clv.histories import Histories, histories
+from mining.clv.maximum_likelihood import fit
 from mining.clv.mbg_nbd import MBG_NBD
 from mining.clv.pareto_nbd import PARETO_NBD
 from mining.clv.ragged import Ragged
@@ -272,3 +273,17 @@ def test_what_was_expected_is_what_simulated_customers_buy(model):
         if rows.sum() >= 300:
             error = later[rows].std() / np.sqrt(rows.sum())
             assert abs(later[rows].mean() - expected[rows].mean()) < 5 * error + 1e-3
+
+
+@EACH_MODEL
+def test_many_histories_have_the_same_top_whether_some_are_climbed_first_or_all(model):
+    draws = np.random.default_rng(11)
+    true = TRUE_PARAMETERS[model.name]
+    of, _ = lives(draws, model.name, true, 50_000, 40.0, 1.0)
+    assert of.thinned(20_000) is not of
+    assert len(of.thinned(20_000).customers) == 25_000
+    found = fitted(model, of).fit
+    whole = fit(lambda at: model.log_likelihood(at, of), model.starts(of), of.customer_count)
+    assert found.parameters == pytest.approx(whole.parameters, rel=1e-6)
+    assert found.standard_errors == pytest.approx(whole.standard_errors, rel=1e-3)
+    assert found.has_converged
