@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SQLFLUFF := .venvs/sqlfluff
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-full test test-slow test-faults soak lint types format bench bench-nightly bench-generate bench-mining bench-recommendations lock clean
+.PHONY: help setup demo demo-full test test-slow test-faults soak lint types format bench bench-nightly bench-generate bench-mining bench-recommendations bench-clv lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,6 +73,9 @@ bench-mining: setup ## the itemset miner beside mlxtend and PyFIM (PyFIM where i
 
 bench-recommendations: setup ## lists of customers beside popularity, item-kNN and ALS, on later purchases
 	$(BIN)/python -m benchmarks.mining.recommendations
+
+bench-clv: setup ## forecasts of customers beside lifetimes, and ten million customers scored
+	$(BIN)/python -m benchmarks.clv.beside_lifetimes
 
 lock: setup ## resolve the lock files again (needs the package registry)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv

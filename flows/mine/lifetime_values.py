@@ -175,7 +175,8 @@ def _spending(connection: duckdb.DuckDBPyConnection, period: str) -> tuple[Fit |
     """Fit what customers spend on a day, where enough came back; and of how many it is known."""
     columns = connection.execute(
         "select spending_days, mean_spending from intermediate.int_purchase_histories "
-        "where period = ? and spending_days > 0",
+        # in one order, so that sums of floats are the same to the last digit
+        "where period = ? and spending_days > 0 order by spending_days, mean_spending",
         [period],
     ).fetchnumpy()
     customers = len(columns["spending_days"])
