@@ -70,7 +70,7 @@ class ClvSettings(_Section):
     judged_share: Share = Field(
         Decimal("0.25"),
         gt=0,
-        lt=1,
+        le=Decimal("0.5"),
         description="of the history, its last part: forecasts are proven on it before they are "
         "shown; the same share of the rest chooses the model",
     )

@@ -30,6 +30,7 @@ _YEAR: Final = 365
 _DAYS: Final = (30, 90, _YEAR)
 _HISTORY: Final = ("repeats", "recency_days", "age_days")
 _SPENDING: Final = "gamma_gamma"
+_ROUNDING: Final = 1e-6  # of a score: a customer's mean log chance
 _TABLES: Final = (
     *("clv_models", "clv_parameters", "clv_forecasts"),
     *("clv_judged_forecasts", "clv_judged_weeks"),
@@ -60,7 +61,8 @@ def forecast_customers(
         settings: how far to look ahead, and the discount rate.
         run_id: whose report is written into state.model_reports.
     """
-    found = _found(connection, settings)
+    # nobody has bought anything yet: then there is not even a day to speak of
+    found = _found(connection, settings) if as_of(connection) else {}
     _take(connection, found)
     proof = _proof(connection)
     connection.execute(
@@ -86,7 +88,7 @@ def _found(connection: duckdb.DuckDBPyConnection, settings: ClvSettings) -> dict
     candidates = [fitted(model, choice.histories) for model in COUNT_MODELS]
     weeks = _later_days(connection, "choice") / DAYS_A_WEEK
     scores = [log_score(one, choice.histories, weeks, choice.later) for one in candidates]
-    chosen = candidates[int(np.argmax(scores))].model
+    chosen = candidates[_best(scores)].model
 
     judged_at, now_at = _known(connection, "judgement"), _known(connection, "now")
     judged, now = fitted(chosen, judged_at.histories), fitted(chosen, now_at.histories)
@@ -100,6 +102,16 @@ def _found(connection: duckdb.DuckDBPyConnection, settings: ClvSettings) -> dict
         "clv_forecasts": _forecasts(now, now_at, settings),
     }
     return tables | _judged(judged, judged_at, _later_days(connection, "judgement"))
+
+
+def _best(scores: Sequence[float]) -> int:
+    """Choose the best score, the earlier model where a later one is better by rounding alone.
+
+    Where drop-out is not identified all three become one model, and only the place on the ridge
+    at which a search ended would tell them apart.
+    """
+    best = max(scores)
+    return next(place for place, score in enumerate(scores) if score >= best - _ROUNDING)
 
 
 def _take(connection: duckdb.DuckDBPyConnection, found: Mapping[str, pa.Table]) -> None:
@@ -127,14 +139,19 @@ def _proof(connection: duckdb.DuckDBPyConnection) -> dict[str, float | None]:
 
 
 def _is_better_than_naive(proof: Mapping[str, float | None]) -> bool | None:
-    """Whether the model was less far off than both naive ones; None where nothing is proven."""
-    own = proof.get("mean_absolute_error")
-    naive = [
-        proof.get(f"mean_absolute_error_{forecast}") for forecast in ("last_period", "rfm_cells")
-    ]
+    """Whether the model was less far off than both naive ones; None where nothing is proven.
+
+    By squared errors: a forecast is a mean, and of absolute ones the true model itself loses to
+    "never again" where most do not come back.
+    """
+    own, *naive = (
+        proof.get(f"mean_squared_error{forecast}")
+        for forecast in ("", "_last_period", "_rfm_cells")
+    )
     if own is None:
         return None
-    return all(error is not None and own < error for error in naive)
+    errors = [error for error in naive if error is not None]
+    return own < min(errors) if len(errors) == len(naive) else None
 
 
 def _known(
@@ -205,6 +222,7 @@ def _models(
             "log_score": score,
             "customers": one.customers,
             "log_likelihood": one.fit.log_likelihood,
+            "has_converged": one.fit.has_converged,
             "is_drop_out_identified": one.is_drop_out_identified,
         }
         for one, score in zip(candidates, scores, strict=True)
@@ -214,6 +232,7 @@ def _models(
             row |= {
                 "customers": now.customers,
                 "log_likelihood": now.fit.log_likelihood,
+                "has_converged": now.fit.has_converged,
                 "is_drop_out_identified": now.is_drop_out_identified,
             }
     found, customers = spending
@@ -223,6 +242,7 @@ def _models(
             "is_chosen": found is not None,
             "customers": customers,
             "log_likelihood": found.log_likelihood if found else None,
+            "has_converged": found.has_converged if found else None,
         }
     )
     too_few = f"too few customers spent again: {customers:,}, and a model needs {REPEAT_BUYERS}"
@@ -234,7 +254,8 @@ def _rows(rows: Sequence[dict[str, Any]], why_not: Mapping[str, str]) -> pa.Tabl
         [
             *(("model", pa.string()), ("is_chosen", pa.bool_()), ("log_score", pa.float64())),
             *(("customers", pa.int64()), ("log_likelihood", pa.float64())),
-            *(("is_drop_out_identified", pa.bool_()), ("why_not", pa.string())),
+            *(("has_converged", pa.bool_()), ("is_drop_out_identified", pa.bool_())),
+            ("why_not", pa.string()),
         ]
     )
     return pa.Table.from_pylist(
@@ -278,7 +299,7 @@ def _forecasts(now: FittedModel, known: _Known, settings: ClvSettings) -> pa.Tab
         now, of, alive, months, float(settings.discount_rate)
     )
     for name, share in (("", 0.5), ("_low", LOW), ("_high", HIGH)):
-        columns[f"days_to_next{name}"] = _whole(days_to_next(now, of, share), horizon)
+        columns[f"days_to_next{name}"] = _whole(days_to_next(now, of, share, horizon), horizon)
     return _with_keys(known.keys, columns)
 
 

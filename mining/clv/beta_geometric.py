@@ -23,6 +23,7 @@ from mining.clv.quadrature import beta_nodes
 from mining.clv.ragged import Ragged, longer
 
 _TINY: Final = 1e-300
+_LARGEST: Final = 600.0  # of an exponent
 
 
 class BetaGeometric:
@@ -111,6 +112,25 @@ class BetaGeometric:
             place, nodes, weights, r + of.repeats, weeks / (alpha + of.age)
         )
         return expected
+
+    def weeks_to_next(
+        self, parameters: Numbers, of: Histories, share: float, until: float
+    ) -> Numbers:
+        """Give the weeks by which a share of customers alive will have bought again.
+
+        Nobody drops out before the next purchase, so (α + T) ((1 − share)^(−1/(r + x)) − 1).
+
+        Args:
+            parameters: r, α, a, b.
+            of: the histories; recency is not looked at.
+            share: between 0 and 1.
+            until: weeks after which to give infinity.
+        """
+        r, alpha, _, _ = parameters
+        # a customer of a shop to which nobody comes back waits longer than a float can hold
+        growth = np.minimum(-np.log1p(-share) / (r + of.repeats), _LARGEST)
+        weeks = (alpha + of.age) * np.expm1(growth)
+        return np.where(weeks <= until, weeks, np.inf)
 
     def count_probability_if_alive(
         self, parameters: Numbers, of: Histories, weeks: Numbers, purchases: Numbers

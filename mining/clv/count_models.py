@@ -43,6 +43,11 @@ class CountModel(Protocol):
     ) -> Numbers:
         """Give the purchases to expect in the weeks after the last day, of customers alive."""
 
+    def weeks_to_next(
+        self, parameters: Numbers, of: Histories, share: float, until: float
+    ) -> Numbers:
+        """Give the weeks by which a share of customers alive will have bought again."""
+
     def count_probability_if_alive(
         self, parameters: Numbers, of: Histories, weeks: Numbers, purchases: Numbers
     ) -> Numbers:

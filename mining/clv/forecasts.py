@@ -11,7 +11,6 @@ from mining.clv.histories import DAYS_A_WEEK, Histories, Numbers
 DAYS_A_MONTH: Final = 365.25 / 12
 
 LOW, HIGH = 0.1, 0.9  # four of five customers lie between: an interval of 95 % says little of one
-_LARGEST: Final = 600.0  # of an exponent
 
 
 class Expected(NamedTuple):
@@ -99,20 +98,23 @@ def weekly_purchases(fitted: FittedModel, of: Histories, alive: Numbers, weeks: 
     return np.diff(np.array(by_then), prepend=0.0)
 
 
-def days_to_next(fitted: FittedModel, of: Histories, share: float) -> Numbers:
+def days_to_next(fitted: FittedModel, of: Histories, share: float, horizon_days: float) -> Numbers:
     """Give the days after the last day by which a share of those alive will have bought again.
-
-    Each buys at random at a rate that is gamma distributed (r + x, α + T): for each model the same.
 
     Args:
         fitted: the model.
         of: the histories.
         share: between 0 and 1; a half gives the median.
+        horizon_days: how far to look.
+
+    Returns:
+        Days; infinite beyond the horizon, as for a share of whom never so many come back.
     """
-    r, alpha = fitted.fit.parameters[:2]
-    # a customer of a shop to which nobody comes back waits longer than a float can hold
-    growth = np.minimum(-np.log1p(-share) / (r + of.repeats), _LARGEST)
-    return np.asarray((alpha + of.age) * np.expm1(growth) * DAYS_A_WEEK)
+    groups, place = _of_age(of)
+    weeks = fitted.model.weeks_to_next(
+        fitted.fit.parameters, groups, share, horizon_days / DAYS_A_WEEK
+    )
+    return (weeks * DAYS_A_WEEK)[place]
 
 
 def _of_age(of: Histories) -> tuple[Histories, NDArray[np.int64]]:

@@ -10,7 +10,7 @@ Parameters stand in the order r, α, s, β; times are weeks.
 """
 
 from math import exp, expm1, log, log1p
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
@@ -22,6 +22,7 @@ from mining.clv.histories import Histories, Numbers
 from mining.clv.quadrature import unit_nodes
 from mining.clv.ragged import Ragged, longer
 
+_HALVINGS: Final = 45  # of a logarithm of time: to the last digit of an hour
 _NEGLIGIBLE: Final = 40.0  # e to the minus this much adds nothing
 
 
@@ -85,6 +86,28 @@ class ParetoNbd:
         with np.errstate(invalid="ignore"):
             mean = np.where(np.abs(exponent) < 1e-12, 1.0, -np.expm1(-exponent) / exponent)
         return np.asarray((r + of.repeats) / (alpha + of.age) * known * spread * mean)
+
+    def weeks_to_next(
+        self, parameters: Numbers, of: Histories, share: float, until: float
+    ) -> Numbers:
+        """Give the weeks by which a share of customers alive will have bought again.
+
+        Some drop out before: the density of the next purchase is that of one at u, times the chance
+        to be alive then, (r + x) (α + T)^(r + x) / (α + T + u)^(r + x + 1) × ((β + T) / (β + T +
+        u))ˢ.
+
+        Args:
+            parameters: r, α, s, β.
+            of: the histories; recency is not looked at.
+            share: between 0 and 1.
+            until: weeks after which to give infinity; for some shares nobody ever waits so long.
+        """
+        r, alpha, s, beta = parameters
+        nodes, parts = unit_nodes()
+        weeks: Numbers = _weeks_to_next(
+            r + of.repeats, alpha + of.age, s, beta + of.age, share, until, nodes, parts
+        )
+        return weeks
 
     def count_probability_if_alive(
         self, parameters: Numbers, of: Histories, weeks: Numbers, purchases: Numbers
@@ -277,3 +300,48 @@ def _cumulative_chances(
                 logs[node] += more + steps[node]
         ends[row] = length
     return values[:length], ends
+
+
+@njit(cache=True, nogil=True)
+def _bought(
+    spread: float,
+    shape: float,
+    buying: float,
+    s: float,
+    dying: float,
+    nodes: Numbers,
+    parts: Numbers,
+) -> Any:
+    """Give the chance of a purchase within buying × (e^spread − 1) weeks, before dropping out."""
+    width = min(spread, _NEGLIGIBLE / shape)
+    total = 0.0
+    for node in range(len(nodes)):
+        at = width * nodes[node]
+        total += parts[node] * exp(-shape * at - s * log1p(buying * expm1(at) / dying))
+    return shape * width * total
+
+
+@njit(cache=True, nogil=True)
+def _weeks_to_next(
+    shapes: Numbers,
+    buying: Numbers,
+    s: float,
+    dying: Numbers,
+    share: float,
+    until: float,
+    nodes: Numbers,
+    parts: Numbers,
+) -> Numbers:
+    """Halve the logarithms of time between now and the horizon until nothing is left between."""
+    weeks = np.empty(len(shapes))
+    for row in range(len(shapes)):
+        low, high = 0.0, log1p(until / buying[row])
+        if _bought(high, shapes[row], buying[row], s, dying[row], nodes, parts) < share:
+            weeks[row] = np.inf
+            continue
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            reached = _bought(middle, shapes[row], buying[row], s, dying[row], nodes, parts)
+            low, high = (low, middle) if reached >= share else (middle, high)
+        weeks[row] = buying[row] * expm1(high)
+    return weeks

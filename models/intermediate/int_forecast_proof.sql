@@ -3,7 +3,13 @@ with
 
 customers as (
 
-    select * from {{ ref('int_judged_customers') }}
+    select
+        judged_customers.*,
+        rfm_cell_forecasts.mean_purchase_days as rfm_cell_purchase_days
+
+    from {{ ref('int_judged_customers') }} as judged_customers
+    left join {{ ref('int_rfm_cell_forecasts') }} as rfm_cell_forecasts
+        on judged_customers.customer_id = rfm_cell_forecasts.customer_id
 
 ),
 
@@ -40,6 +46,12 @@ final as (
         avg(abs(later_purchase_days - last_period_purchase_days))
             as mean_absolute_error_last_period,
         avg(abs(later_purchase_days - rfm_cell_purchase_days)) as mean_absolute_error_rfm_cells,
+
+        avg(pow(later_purchase_days - expected_purchases, 2)) as mean_squared_error,
+        avg(pow(later_purchase_days - last_period_purchase_days, 2))
+            as mean_squared_error_last_period,
+        avg(pow(later_purchase_days - rfm_cell_purchase_days, 2))
+            as mean_squared_error_rfm_cells,
 
         -- not a number where one of the two does not vary
         case

@@ -14,12 +14,6 @@ judged_forecasts as (
 
 ),
 
-rfm_cell_forecasts as (
-
-    select * from {{ ref('int_rfm_cell_forecasts') }}
-
-),
-
 spending as (
 
     {{ gamma_gamma_parameters('judgement') }}
@@ -38,7 +32,6 @@ final as (
         judged_forecasts.purchases_low as expected_purchases_low,
         judged_forecasts.purchases_high as expected_purchases_high,
         histories.last_period_purchase_days,
-        rfm_cell_forecasts.mean_purchase_days as rfm_cell_purchase_days,
 
         ---------- money
         histories.later_net_revenue::double as later_net_revenue,
@@ -52,7 +45,6 @@ final as (
             histories.repeats = judged_forecasts.repeats
             and histories.recency_days = judged_forecasts.recency_days
             and histories.age_days = judged_forecasts.age_days
-    left join rfm_cell_forecasts on histories.customer_id = rfm_cell_forecasts.customer_id
     cross join spending
 
 )

@@ -13,12 +13,10 @@ purchase_days as (
 
 ),
 
-purchases as (
+counted_orders as (
 
     select * from {{ ref('int_counted_orders') }}
-    where
-        is_purchase
-        and {{ is_person() }}
+    where {{ is_person() }}
 
 ),
 
@@ -43,38 +41,87 @@ returned_lines as (
 
 ),
 
+-- what is no purchase, as a credit note that names no order, is money of the purchase before it
+notes as (
+
+    select
+        counted_orders.order_id,
+        counted_orders.customer_id,
+        counted_orders.order_date as known_from,
+        counted_orders.merchandise_revenue,
+        max(purchase_days.order_date) as purchase_date
+
+    from counted_orders
+    inner join purchase_days
+        on
+            counted_orders.customer_id = purchase_days.customer_id
+            and counted_orders.order_date >= purchase_days.order_date
+    where not counted_orders.is_purchase
+    group by
+        counted_orders.order_id,
+        counted_orders.customer_id,
+        counted_orders.order_date,
+        counted_orders.merchandise_revenue
+
+),
+
+booked as (
+
+    select
+        order_id,
+        customer_id,
+        order_date as purchase_date,
+        order_date as known_from,
+        merchandise_revenue
+
+    from counted_orders
+    where is_purchase
+
+    union all
+
+    select
+        order_id,
+        customer_id,
+        purchase_date,
+        known_from,
+        merchandise_revenue
+
+    from notes
+
+),
+
 -- a return is money of the day that its order was bought on, from the day on that it came back
 money as (
 
     select
         customer_id,
-        order_date,
-        order_date as known_from,
+        purchase_date,
+        known_from,
         merchandise_revenue as net_revenue
 
-    from purchases
+    from booked
 
     union all
 
     select
-        purchases.customer_id,
-        purchases.order_date,
-        purchases.order_date as known_from,
+        booked.customer_id,
+        booked.purchase_date,
+        booked.known_from,
         -returned_lines.net_revenue as net_revenue
 
-    from purchases
-    inner join returned_lines on purchases.order_id = returned_lines.order_id
+    from booked
+    inner join returned_lines on booked.order_id = returned_lines.order_id
 
     union all
 
     select
-        purchases.customer_id,
-        purchases.order_date,
+        booked.customer_id,
+        booked.purchase_date,
         returned_lines.returned_date as known_from,
         returned_lines.net_revenue
 
-    from purchases
-    inner join returned_lines on purchases.order_id = returned_lines.returned_order_id
+    from booked
+    inner join returned_lines on booked.order_id = returned_lines.returned_order_id
 
 ),
 
@@ -112,7 +159,7 @@ day_values as (
     select
         histories.period,
         money.customer_id,
-        money.order_date,
+        money.purchase_date,
         sum(money.net_revenue) as net_revenue
 
     from histories
@@ -120,9 +167,9 @@ day_values as (
         on
             histories.customer_id = money.customer_id
             and histories.cut_date > money.known_from
-            and histories.first_purchase_date < money.order_date
-            and histories.cut_date > money.order_date
-    group by histories.period, money.customer_id, money.order_date
+            and histories.first_purchase_date < money.purchase_date
+            and histories.cut_date > money.purchase_date
+    group by histories.period, money.customer_id, money.purchase_date
     having sum(money.net_revenue) > 0
 
 ),
@@ -151,8 +198,8 @@ later_spending as (
     inner join money
         on
             histories.customer_id = money.customer_id
-            and histories.cut_date <= money.order_date
-            and histories.until_date > money.order_date
+            and histories.cut_date <= money.purchase_date
+            and histories.until_date > money.purchase_date
             and histories.until_date > money.known_from
     group by histories.period, money.customer_id
 

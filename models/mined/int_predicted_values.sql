@@ -43,15 +43,18 @@ spending as (
 
 ),
 
--- what the margin of all customers is of their revenue, and what one purchase day of theirs brings
+-- what the margin of all customers with the same basis is of their revenue, and what one purchase
+-- day of theirs brings
 the_whole as (
 
     select
+        margin_basis,
         (sum(margin) / nullif(sum(net_revenue), 0))::double as margin_rate,
         (sum(net_revenue) / sum(purchase_days))::double as revenue_a_day
 
     from customers
     where margin is not null
+    group by margin_basis
 
 ),
 
@@ -60,7 +63,6 @@ rated as (
 
     select
         customers.customer_id,
-        customers.margin_basis,
         case
             when customers.margin is null then null
             when customers.net_revenue <= 0 or the_whole.revenue_a_day <= 0
@@ -79,7 +81,7 @@ rated as (
             as cost_a_day
 
     from customers
-    cross join the_whole
+    left join the_whole on customers.margin_basis = the_whole.margin_basis
     left join costs_to_serve on customers.customer_id = costs_to_serve.customer_id
 
 ),
@@ -153,7 +155,10 @@ final as (
                 * margin_a_day
             )::decimal(18, 4) as expected_margin_{{ days }}_high,
         {% endfor %}
-        (purchases_365_days_if_alive * margin_a_day)::decimal(18, 4) as margin_365_days_if_alive,
+        (purchases_365_days_if_alive * spending_a_day)::decimal(18, 4)
+            as expected_revenue_365_days_if_alive,
+        (purchases_365_days_if_alive * margin_a_day)::decimal(18, 4)
+            as expected_margin_365_days_if_alive,
         (discounted_purchases * value_a_day)::decimal(18, 4) as predicted_clv,
         (
             if(value_a_day < 0, purchases_horizon_high, purchases_horizon_low)

@@ -31,8 +31,8 @@ def connection():
             create table intermediate.int_forecast_periods
                 (period varchar, cut_date date, later_days integer);
             create table intermediate.int_forecast_proof
-                (customers double, mean_absolute_error double,
-                mean_absolute_error_last_period double, mean_absolute_error_rfm_cells double)
+                (customers double, mean_squared_error double,
+                mean_squared_error_last_period double, mean_squared_error_rfm_cells double)
             """
         )
         connection.executemany(
@@ -170,3 +170,10 @@ def test_purchases_are_forecast_where_too_little_is_known_of_spending(connection
     assert found.is_chosen.sum() == 1
     named = "select distinct model from mining.clv_parameters where model = 'gamma_gamma'"
     assert connection.execute(named).fetchall() == []
+
+
+def test_where_nobody_has_bought_yet_there_is_nothing_to_say(connection):
+    connection.execute("update intermediate.int_as_of_date set as_of_date = null")
+    fill(connection, histories(cdnow.purchase_days()).head(0), "select null, null, null, null")
+    assert forecast_customers(connection, ClvSettings(), "run 1") == (0, 0, ())
+    assert models(connection).empty

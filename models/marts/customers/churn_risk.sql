@@ -13,12 +13,6 @@ clv as (
 
 ),
 
-predicted_values as (
-
-    select * from {{ ref('int_predicted_values') }}
-
-),
-
 -- what to bring up: what they soon need, else what is new to them
 offers as (
 
@@ -48,11 +42,14 @@ valued as (
         clv.next_purchase_date,
         clv.probability_alive,
         clv.is_drop_out_identified,
-        predicted_values.margin_365_days_if_alive,
+        clv.expected_margin_365_days_if_alive as margin_365_days_if_alive,
+        (
+            (1 - clv.probability_alive) * clv.expected_revenue_365_days_if_alive
+        )::decimal(18, 4) as revenue_at_risk,
         -- who costs more than they bring is no loss
         case
-            when predicted_values.margin_365_days_if_alive < 0 then 0
-            else (1 - clv.probability_alive) * predicted_values.margin_365_days_if_alive
+            when clv.expected_margin_365_days_if_alive < 0 then 0
+            else (1 - clv.probability_alive) * clv.expected_margin_365_days_if_alive
         end::decimal(18, 4) as margin_at_risk,
         clv.yearly_margin,
         clv.margin_basis,
@@ -60,7 +57,6 @@ valued as (
 
     from customers
     inner join clv on customers.customer_id = clv.customer_id
-    left join predicted_values on customers.customer_id = predicted_values.customer_id
 
 ),
 
@@ -72,6 +68,8 @@ final as (
             row_number() over (
                 order by
                     valued.margin_at_risk desc nulls last,
+                    valued.revenue_at_risk desc nulls last,
+                    case when valued.status = 'active' then 2 else 1 end asc,
                     valued.yearly_margin desc nulls last,
                     valued.customer_id asc
             )
@@ -91,6 +89,7 @@ final as (
         ---------- what is at stake
         valued.margin_365_days_if_alive,
         valued.margin_at_risk,
+        valued.revenue_at_risk,
         valued.yearly_margin,
         valued.margin_basis,
         valued.why_no_prediction,

@@ -111,8 +111,8 @@ retained as (
     left join retention_rates as the_whole on the_whole.cohort_month is null
     left join retention_rates as cohorts
         on
-            yearly.is_first_purchase_observed
-            and yearly.first_purchase_month = cohorts.cohort_month
+            case when yearly.is_first_purchase_observed then yearly.first_purchase_month end
+            = cohorts.cohort_month
 
 ),
 
@@ -222,6 +222,8 @@ final as (
         predicted_values.expected_margin_horizon,
         predicted_values.expected_margin_horizon_low,
         predicted_values.expected_margin_horizon_high,
+        predicted_values.expected_revenue_365_days_if_alive,
+        predicted_values.expected_margin_365_days_if_alive,
         predicted_values.predicted_clv,
         predicted_values.predicted_clv_low,
         predicted_values.predicted_clv_high,

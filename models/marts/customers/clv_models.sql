@@ -45,6 +45,7 @@ final as (
 
         ---------- flags
         models.is_chosen,
+        models.has_converged,
         models.is_drop_out_identified,
         models.is_better_than_naive,
 

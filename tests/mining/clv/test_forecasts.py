@@ -51,9 +51,16 @@ def test_forecasts_are_finite_and_ordered(model, parameters, rows):
     assert np.isfinite(year.mean).all()
     assert ((year.low >= 0) & (year.low <= year.high)).all()
     assert ((month.mean <= year.mean * (1 + 1e-9)) & (month.high <= year.high)).all()
-    early, middle, late = (days_to_next(one, of, share) for share in (0.1, 0.5, 0.9))
-    assert ((early > 0) & (early < middle) & (middle < late)).all()
-    assert np.isfinite(late).all()
+    early, middle, late = (days_to_next(one, of, share, 1_096) for share in (0.1, 0.5, 0.9))
+    assert ((early > 0) & (early <= middle) & (middle <= late)).all()
+    for days, share in ((early, 0.1), (middle, 0.5), (late, 0.9)):
+        found = np.isfinite(days)
+        # those who have bought by then, and, where they never are so many, those by the horizon
+        by_then = 1 - model.count_probability_if_alive(
+            np.array(parameters), of, np.where(found, days, 1_096) / 7, np.zeros(len(days))
+        )
+        assert by_then[found] == pytest.approx(share, abs=1e-6)
+        assert (by_then[~found] < share + 1e-6).all()
 
 
 @EACH_MODEL
@@ -72,7 +79,7 @@ def test_the_next_purchase_is_that_of_the_papers_median():
     of = histories([2], [100], [140], [1])
     one = known(COUNT_MODELS[0], (0.5, 8.0, 0.7, 3.0))
     weeks = (8.0 + 20) * (2 ** (1 / 2.5) - 1)
-    assert days_to_next(one, of, 0.5)[0] == pytest.approx(7 * weeks)
+    assert days_to_next(one, of, 0.5, 1_000)[0] == pytest.approx(7 * weeks)
 
 
 def test_the_score_is_highest_for_the_model_that_made_the_customers():
