@@ -63,9 +63,7 @@ def day_values(shop: Shop) -> pd.DataFrame:
         by="customer_id",
     ).dropna(subset="order_date")
     columns = ["customer_id", "order_date", "known_from"]
-    money = pd.concat([bought[[*columns, "net"]], notes[[*columns, "net"]]])
-    money["value"] = money.net / SCALE
-    return money
+    return pd.concat([bought[[*columns, "net"]], notes[[*columns, "net"]]])
 
 
 @cache
@@ -74,7 +72,7 @@ def known_at(shop: Shop, cut: pd.Timestamp, later_days: int) -> pd.DataFrame:
     money = day_values(shop)
     keys = ["customer_id", "order_date"]
     known_by_cut = money[(money.order_date < cut) & (money.known_from < cut)]
-    before = known_by_cut.groupby(keys).value.sum().reset_index()
+    before = (known_by_cut.groupby(keys).net.sum() / SCALE).reset_index(name="value")
     by_customer = before.groupby("customer_id").order_date.agg(["min", "max", "size"])
     known = pd.DataFrame(
         {
@@ -90,7 +88,7 @@ def known_at(shop: Shop, cut: pd.Timestamp, later_days: int) -> pd.DataFrame:
     length = pd.Timedelta(days=later_days)
     until = cut + length
     after = money[(money.order_date >= cut) & (money.known_from < until)]
-    after = after.groupby(keys).value.sum().reset_index()
+    after = (after.groupby(keys).net.sum() / SCALE).reset_index(name="value")
     last = before[before.order_date >= cut - length]
     for name, some in (("later", after), ("last", last)):
         counted = some.groupby("customer_id").value.agg(["size", "sum"])
@@ -254,10 +252,9 @@ def naive_by_rfm(shop: Shop, cut: pd.Timestamp, days: int) -> pd.Series:
         )
 
     earlier = scored(cut - pd.Timedelta(days=days))
-    bought = day_values(shop)
-    period = bought[
-        (bought.order_date >= cut - pd.Timedelta(days=days)) & (bought.order_date < cut)
-    ]
+    bought = shop.purchases.drop_duplicates(["customer_id", "order_date"])
+    begin = cut - pd.Timedelta(days=days)
+    period = bought[(bought.order_date >= begin) & (bought.order_date < cut)]
     earlier["days"] = period.groupby("customer_id").size().reindex(earlier.index, fill_value=0)
     cells = earlier.groupby(["r", "f", "m"]).days.mean()
     now = scored(cut)
