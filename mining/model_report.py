@@ -73,3 +73,22 @@ def dropped_metrics(
         for name, middle in usual.items()
         if (value := tonight[name]) is not None and value < least_share * middle
     }
+
+
+def is_better_than_naive(proof: Mapping[str, float | None]) -> bool | None:
+    """Whether forecasts were less far off than both naive ones; None where nothing is proven.
+
+    By squared errors: a forecast is a mean, and of absolute ones the true model itself loses to
+    "never again" where most do not come back.
+
+    Args:
+        proof: metrics of int_forecast_proof.
+    """
+    own, *naive = (
+        proof.get(f"mean_squared_error{forecast}")
+        for forecast in ("", "_last_period", "_rfm_cells")
+    )
+    if own is None:
+        return None
+    errors = [error for error in naive if error is not None]
+    return own < min(errors) if len(errors) == len(naive) else None

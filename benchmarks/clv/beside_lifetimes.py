@@ -92,7 +92,6 @@ def fit_ours(summary: Path) -> Timed:
     from mining.clv.bg_nbd import BG_NBD
     from mining.clv.count_models import fitted
     from mining.clv.histories import histories
-    from mining.clv.maximum_likelihood import fit
 
     # compiled before the clock runs, as at any night but the first
     small = histories([0, 3], [0, 200], [400, 500], [100, 80])
@@ -110,12 +109,7 @@ def fit_ours(summary: Path) -> Timed:
         spent = connection.execute(
             f"select repeats, mean_spending from '{summary}' where repeats > 0"
         ).fetchnumpy()
-        of = gamma_gamma.spending(*spent.values())
-        found = fit(
-            lambda parameters: gamma_gamma.log_likelihood(parameters, of),
-            gamma_gamma.starts(of),
-            len(spent["repeats"]),
-        )
+        found = gamma_gamma.fitted(gamma_gamma.spending(*spent.values()))
         seconds["Gamma-Gamma"] = time.process_time() - begin
     parameters = [*counts.fit.parameters, *found.parameters]
     return Timed(seconds, parameters, peak_mebibytes(), len(grouped["repeats"]))

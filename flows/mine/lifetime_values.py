@@ -11,7 +11,7 @@ from flows.mine.model_output import Mined, as_of, write_report
 from flows.query import one_value
 from flows.settings import ClvSettings
 from mining.clv import gamma_gamma
-from mining.clv.count_models import COUNT_MODELS, FittedModel, fitted, log_score
+from mining.clv.count_models import COUNT_MODELS, FittedModel, best_place, fitted, log_score
 from mining.clv.enough_data import REPEAT_BUYERS, why_not_enough
 from mining.clv.forecasts import (
     DAYS_A_MONTH,
@@ -24,13 +24,13 @@ from mining.clv.forecasts import (
     weekly_purchases,
 )
 from mining.clv.histories import DAYS_A_WEEK, Histories, Numbers, histories
-from mining.clv.maximum_likelihood import Fit, fit
+from mining.clv.maximum_likelihood import Fit
+from mining.model_report import is_better_than_naive
 
 _YEAR: Final = 365
 _DAYS: Final = (30, 90, _YEAR)
 _HISTORY: Final = ("repeats", "recency_days", "age_days")
 _SPENDING: Final = "gamma_gamma"
-_ROUNDING: Final = 1e-6  # of a score: a customer's mean log chance
 _TABLES: Final = (
     *("clv_models", "clv_parameters", "clv_forecasts"),
     *("clv_judged_forecasts", "clv_judged_weeks"),
@@ -68,7 +68,7 @@ def forecast_customers(
     connection.execute(
         "update mining.clv_models set is_better_than_naive = ? "
         f"where is_chosen and model <> '{_SPENDING}'",
-        [_is_better_than_naive(proof)],
+        [is_better_than_naive(proof)],
     )
     write_report(connection, "clv", run_id, proof)
     customers: int = one_value(
@@ -88,7 +88,7 @@ def _found(connection: duckdb.DuckDBPyConnection, settings: ClvSettings) -> dict
     candidates = [fitted(model, choice.histories) for model in COUNT_MODELS]
     weeks = _later_days(connection, "choice") / DAYS_A_WEEK
     scores = [log_score(one, choice.histories, weeks, choice.later) for one in candidates]
-    chosen = candidates[_best(scores)].model
+    chosen = candidates[best_place(scores)].model
 
     judged_at, now_at = _known(connection, "judgement"), _known(connection, "now")
     judged, now = fitted(chosen, judged_at.histories), fitted(chosen, now_at.histories)
@@ -102,16 +102,6 @@ def _found(connection: duckdb.DuckDBPyConnection, settings: ClvSettings) -> dict
         "clv_forecasts": _forecasts(now, now_at, settings),
     }
     return tables | _judged(judged, judged_at, _later_days(connection, "judgement"))
-
-
-def _best(scores: Sequence[float]) -> int:
-    """Choose the best score, the earlier model where a later one is better by rounding alone.
-
-    Where drop-out is not identified all three become one model, and only the place on the ridge
-    at which a search ended would tell them apart.
-    """
-    best = max(scores)
-    return next(place for place, score in enumerate(scores) if score >= best - _ROUNDING)
 
 
 def _take(connection: duckdb.DuckDBPyConnection, found: Mapping[str, pa.Table]) -> None:
@@ -136,22 +126,6 @@ def _proof(connection: duckdb.DuckDBPyConnection) -> dict[str, float | None]:
     names = [column[0] for column in cursor.description or ()]
     row = cursor.fetchone()
     return dict(zip(names, row, strict=True)) if row and row[0] else {}
-
-
-def _is_better_than_naive(proof: Mapping[str, float | None]) -> bool | None:
-    """Whether the model was less far off than both naive ones; None where nothing is proven.
-
-    By squared errors: a forecast is a mean, and of absolute ones the true model itself loses to
-    "never again" where most do not come back.
-    """
-    own, *naive = (
-        proof.get(f"mean_squared_error{forecast}")
-        for forecast in ("", "_last_period", "_rfm_cells")
-    )
-    if own is None:
-        return None
-    errors = [error for error in naive if error is not None]
-    return own < min(errors) if len(errors) == len(naive) else None
 
 
 def _known(
@@ -200,12 +174,7 @@ def _spending(connection: duckdb.DuckDBPyConnection, period: str) -> tuple[Fit |
     if customers < REPEAT_BUYERS:
         return None, customers
     of = gamma_gamma.spending(columns["spending_days"], columns["mean_spending"])
-    found = fit(
-        lambda parameters: gamma_gamma.log_likelihood(parameters, of),
-        gamma_gamma.starts(of),
-        customers,
-    )
-    return found, customers
+    return gamma_gamma.fitted(of), customers
 
 
 def _models(

@@ -16,6 +16,7 @@ _FIRST_CLIMBED: Final = (
     20_000  # histories: their top lies within some standard errors of that of all
 )
 
+_ROUNDING: Final = 1e-6  # of a score: a customer's mean log chance
 _TINY: Final = 1e-300  # a chance below: its logarithm would be infinite
 
 # The standard error of the logarithm of a parameter of drop-out from which on its 95 % interval
@@ -121,3 +122,13 @@ def log_score(fitted: FittedModel, of: Histories, weeks: float, purchases: Numbe
     )
     chances += np.where(purchases == 0, 1 - alive, 0)
     return float(np.average(np.log(np.maximum(chances, _TINY)), weights=of.customers))
+
+
+def best_place(scores: Sequence[float]) -> int:
+    """Give the place of the best score, the first of those that differ from it by rounding alone.
+
+    Where drop-out is not identified all models become one, and only the place on the ridge at which
+    a search ended would tell them apart.
+    """
+    best = max(scores)
+    return next(place for place, score in enumerate(scores) if score >= best - _ROUNDING)

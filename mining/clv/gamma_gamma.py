@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma, gammaln
 
 from mining.clv.histories import Numbers
+from mining.clv.maximum_likelihood import Fit, fit
 
 PARAMETER_NAMES: Final = ("p", "q", "gamma")
 
@@ -99,6 +100,11 @@ def log_likelihood(parameters: Numbers, of: Spending) -> tuple[float, Numbers]:
     by_q = (counts * digamma(shapes) - logs).sum() + every * (np.log(gamma) - digamma(q))
     by_gamma = every * q / gamma - (shapes * inverses).sum()
     return float(value), np.array([by_p, by_q, by_gamma / of.unit])
+
+
+def fitted(of: Spending) -> Fit:
+    """Fit the model by maximum likelihood."""
+    return fit(lambda parameters: log_likelihood(parameters, of), starts(of), len(of.totals))
 
 
 def expected_spending(parameters: Numbers, days: Numbers, means: Numbers) -> Numbers:

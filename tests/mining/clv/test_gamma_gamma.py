@@ -5,15 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lifetimes import GammaGammaFitter
 
-from mining.clv.gamma_gamma import expected_spending, log_likelihood, spending, starts
-from mining.clv.maximum_likelihood import Fit, fit
+from mining.clv import gamma_gamma
+from mining.clv.gamma_gamma import expected_spending, log_likelihood, spending
+from mining.clv.maximum_likelihood import Fit
 from tests.mining.clv import cdnow
 from tests.mining.clv.simulation import spending_customers
 
 
 def fitted(days, means) -> Fit:
-    of = spending(days, means)
-    return fit(lambda parameters: log_likelihood(parameters, of), starts(of), len(of.totals))
+    return gamma_gamma.fitted(spending(days, means))
 
 
 def test_cdnow_gives_the_figures_of_the_paper():
