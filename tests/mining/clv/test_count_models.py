@@ -159,7 +159,8 @@ def test_scores_are_finite_whatever_the_parameters(model, parameters, rows):
     assert ((alive >= 0) & (alive <= 1)).all()
     shorter, longer = (model.expected_purchases_if_alive(at, of, weeks) for weeks in (4.0, 156.0))
     assert np.isfinite(longer).all()
-    assert ((shorter > 0) & (shorter <= longer)).all()
+    # where all drop out within weeks the two differ by less than the last digit
+    assert ((shorter > 0) & (shorter <= longer * (1 + 1e-12))).all()
     # nobody who may leave buys more than somebody who stays
     assert (longer <= (at[0] + of.repeats) / (at[1] + of.age) * 156 * (1 + 1e-9)).all()
 
