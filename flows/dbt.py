@@ -14,7 +14,7 @@ from dbt.artifacts.schemas.results import NodeResult
 from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
-from dbt.contracts.graph.nodes import GenericTestNode, SingularTestNode
+from dbt.contracts.graph.nodes import GenericTestNode, ModelNode, SingularTestNode
 from dbt_common.events.base_types import EventMsg
 
 from flows.dbt_errors import told_of
@@ -96,8 +96,8 @@ class DbtProject:
     def __init__(
         self, database: Path, folder: Path, variables: Mapping[str, Any], mode: Mode
     ) -> None:
-        os.environ["REGULARS_WORK_FILE"] = str(database)
-        os.environ["REGULARS_BUILD"] = mode
+        self._environment = {"REGULARS_WORK_FILE": str(database), "REGULARS_BUILD": mode}
+        os.environ.update(self._environment)
         self._database = database
         self._mode = mode
         self._common = [
@@ -113,6 +113,30 @@ class DbtProject:
         if not parsed.success or not isinstance(parsed.result, Manifest):
             raise DbtError(f"dbt cannot parse the project: {parsed.exception}")
         self.manifest = parsed.result
+
+    def make_room(self) -> None:
+        """Drop the tables that `build` writes whole, so that it takes their room.
+
+        dbt writes a table beside the one that it replaces: the file would hold both, and keep the
+        free room of one. What a build of what is affected reads as it was stays until it is
+        replaced. Only for a copy that is thrown away where the build fails.
+        """
+        is_all = self._mode == "all"
+        whole = {"table", "incremental"} if is_all else {"table"}
+        written = {
+            (node.schema, node.alias)
+            for node in self.manifest.nodes.values()
+            if isinstance(node, ModelNode) and node.config.materialized in whole
+        }
+        read = {(one.schema, one.identifier) for one in self.manifest.sources.values()}
+        dropped = written if is_all else written - read
+        with open_database(self._database) as connection:
+            present = connection.execute(
+                "select schema_name, table_name from duckdb_tables()"
+            ).fetchall()
+            for schema, name in dropped.intersection(present):
+                connection.execute(f"drop table {quote_name(schema)}.{quote_name(name)}")
+            connection.execute("checkpoint")  # before it their blocks are not free
 
     def build(self, *paths: str) -> int:
         """Build the seeds and models under these folders, in order of lineage, without tests.
@@ -224,6 +248,7 @@ class DbtProject:
 
     def _invoke(self, arguments: Sequence[str]) -> tuple[bool, Sequence[NodeResult]]:
         """Call dbt; returns whether all went well, and the result of each node."""
+        os.environ.update(self._environment)  # another project may have been parsed since
         reporter = ModelTaskRuns.of_this_run(self.manifest)
         callbacks: list[Callable[[EventMsg], None]] = [reporter] if reporter else []
         try:

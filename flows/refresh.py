@@ -383,7 +383,8 @@ def _run_stages(
             connection,
             variables
             | {
-                "mining": settings.mining.model_dump(mode="json"),
+                # how often is nothing that is built
+                "mining": settings.mining.model_dump(mode="json", exclude={"every_days"}),
                 "profiles": settings.profiles.model_dump(mode="json"),
             },
         )
@@ -401,12 +402,13 @@ def _run_stages(
 
     with stage("core", stages) as current:
         project = DbtProject(database, work_folder(warehouse), variables, mode)
+        project.make_room()
         build_core(project)
         current.rows_in = _count(database, "raw.order_lines")
         current.rows_out = _count(database, "core.fct_order_lines")
 
     with stage("mine", stages) as current:
-        mined = mine(database, settings, run_id)
+        mined = mine(database, settings, run_id, anew=mode == "all")
         current.rows_in, current.rows_out = mined.rows_in, mined.rows_out
 
     with open_database(database) as connection:
@@ -525,10 +527,10 @@ def build_core(project: DbtProject) -> int:
 
 @task(cache_policy=NO_CACHE)
 @hiding_values()
-def mine(database: Path, settings: RefreshSettings, run_id: str) -> Mined:
+def mine(database: Path, settings: RefreshSettings, run_id: str, *, anew: bool) -> Mined:
     """Mine the core into the tables of `mining`."""
     with open_database(database) as connection:
-        return mine_all(connection, settings, run_id)
+        return mine_all(connection, settings, run_id, anew=anew)
 
 
 @task(cache_policy=NO_CACHE)

@@ -131,6 +131,13 @@ class ProfileSettings(_Section):
 class MiningSettings(_Section):
     """Association rules over baskets. Thresholds are exact decimals, compared in integers."""
 
+    every_days: int = Field(
+        1,
+        ge=1,
+        description="rules, buying order, profiles and lists are mined anew when the as-of date "
+        "is so many days later; until then those found last stay, with their date; 1: in each "
+        "refresh",
+    )
     item_levels: list[ItemLevel] = Field(
         ["product_type"],
         min_length=1,

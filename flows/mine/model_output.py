@@ -1,7 +1,7 @@
 """What a model found tonight: taken into the work file and reported, or withheld if far worse."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
@@ -99,7 +99,7 @@ def take_or_withhold(
         )
         connection.unregister("new_rows")
     else:
-        connection.execute(f"delete from {output.table} where ({output.may_stay}) is not true")
+        keep_earlier(connection, output.table, output.may_stay)
     write_report(
         connection,
         output.model,
@@ -110,6 +110,35 @@ def take_or_withhold(
     )
     connection.commit()
     return _worse_than_usual(output, dropped, last_good)
+
+
+def keep_earlier(connection: duckdb.DuckDBPyConnection, table: str, may_stay: str) -> None:
+    """Keep what an earlier night found, but for what may not stay: see `ModelOutput.may_stay`."""
+    connection.execute(f"delete from {table} where ({may_stay}) is not true")
+
+
+def are_due(
+    connection: duckdb.DuckDBPyConnection, models: Collection[str], every_days: int
+) -> bool:
+    """Whether any of these models is to be mined anew.
+
+    Args:
+        connection: to a work file with the core built.
+        models: their names in state.model_reports.
+        every_days: what was taken as of a day stays good before so many days later; 1: never.
+    """
+    day = as_of(connection)
+    if every_days == 1 or day is None:
+        return True
+    found = connection.execute(
+        """
+        select distinct model
+        from state.model_reports
+        where not is_withheld and as_of_date > ?::date - ?::integer and as_of_date <= ?::date
+        """,
+        [day, every_days, day],
+    ).fetchall()
+    return not {(model,) for model in models}.issubset(found)
 
 
 def write_report(
@@ -143,9 +172,9 @@ def write_report(
         connection.executemany("insert into state.model_reports values (?, ?, ?, ?, ?, ?, ?)", rows)
 
 
-def as_of(connection: duckdb.DuckDBPyConnection) -> date:
-    """The date that everything is computed for."""
-    day: date = one_value(connection, "select as_of_date from intermediate.int_as_of_date")
+def as_of(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The date that everything is computed for; None where nobody has bought anything."""
+    day: date | None = one_value(connection, "select as_of_date from intermediate.int_as_of_date")
     return day
 
 
@@ -165,7 +194,10 @@ def _in_one_way(settings: Mapping[str, Any]) -> str:
 
 
 def _earlier(
-    connection: duckdb.DuckDBPyConnection, output: ModelOutput, compared: str, as_of_date: date
+    connection: duckdb.DuckDBPyConnection,
+    output: ModelOutput,
+    compared: str,
+    as_of_date: date | None,
 ) -> list[dict[str, float]]:
     """The watched metrics of earlier nights with the same settings, the newest first.
 
@@ -193,7 +225,10 @@ def _earlier(
 
 
 def _last_good(
-    connection: duckdb.DuckDBPyConnection, output: ModelOutput, compared: str, as_of_date: date
+    connection: duckdb.DuckDBPyConnection,
+    output: ModelOutput,
+    compared: str,
+    as_of_date: date | None,
 ) -> date | None:
     """The date of the rows that the table has, where they may stay.
 

@@ -10,6 +10,22 @@ from flows.mine.model_output import Mined, ModelOutput, take_or_withhold
 from flows.query import one_value
 from mining.recommendations.customer_lists import recommend
 
+# Of lists of an earlier night: who and what is still there, and the task that is still right.
+LISTS_MAY_STAY: Final = """
+    customer_id in (select customer_id from intermediate.int_product_purchases)
+    and product_id in (
+        select product_id from intermediate.int_recommendable_products where is_offered
+    )
+    and (
+        because_product_id is null
+        or because_product_id in (select product_id from intermediate.int_recommendable_products)
+    )
+    and (task = 'restock') = (
+        (customer_id, product_id) in (
+            select (customer_id, product_id) from intermediate.int_product_purchases
+        )
+    )
+"""
 _DAY_0: Final = "date '1900-01-01'"  # no order is older
 
 
@@ -85,20 +101,7 @@ def recommend_products(
                 "ndcg_new": "an nDCG@10 of {:.3f} for new products",
                 "ndcg_restock": "an nDCG@10 of {:.3f} for products to restock",
             },
-            may_stay="""
-                customer_id in (select customer_id from list_customers)
-                and product_id in (select product_id from list_products where is_offered)
-                and (
-                    because_product_id is null
-                    or because_product_id in (select product_id from list_products)
-                )
-                and (task = 'restock') = (
-                    (customer_id, product_id) in (
-                        select (customer_id, product_id)
-                        from intermediate.int_product_purchases
-                    )
-                )
-            """,
+            may_stay=LISTS_MAY_STAY,
         ),
         run_id,
         withhold_below=withhold_below,

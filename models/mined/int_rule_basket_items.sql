@@ -14,19 +14,10 @@ rule_items as (
 
 ),
 
-product_items as (
+basket_items as (
 
-    select * from {{ ref('int_product_items') }}
+    select * from {{ ref('int_basket_items') }}
     where item in (select item from rule_items)
-
-),
-
-order_lines as (
-
-    select * from {{ ref('int_counted_order_lines') }}
-    where
-        line_kind = 'merchandise'
-        and {{ is_sold() }}
 
 ),
 
@@ -48,22 +39,12 @@ final as (
 
     select
         purchases.basket,
-        product_items.item,
-        purchases.customer_id,
-        purchases.order_date,
-        sum(order_lines.net_revenue)::decimal(18, 4) as net_revenue,
-        ({{ sum_margin('order_lines.margin', 'order_lines.margin_basis') }})::decimal(18, 4)
-            as margin,
-        {{ combined_margin_basis('order_lines.margin_basis') }} as margin_basis
-
-    from order_lines
-    inner join product_items on order_lines.product_id = product_items.product_id
-    inner join purchases on order_lines.order_id = purchases.order_id
-    group by
-        purchases.basket,
-        product_items.item,
+        basket_items.item,
         purchases.customer_id,
         purchases.order_date
+
+    from basket_items
+    inner join purchases on basket_items.order_id = purchases.order_id
 
 )
 

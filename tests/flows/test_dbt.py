@@ -130,6 +130,38 @@ def test_affected_builds_tables_and_leaves_views(project: tuple[Path, DbtProject
     assert everything.build("models/staging/stg_stores.sql") == 1
 
 
+def test_tables_make_room_for_those_of_this_build(tmp_path: Path) -> None:
+    database = database_with(tmp_path, RAW)
+    everything = DbtProject(database, tmp_path, {}, "all")
+    everything.build("seeds", "models")
+
+    def present() -> set[str]:
+        with open_database(database) as connection:
+            return {
+                f"{schema}.{name}"
+                for schema, name in connection.execute(
+                    "select schema_name, table_name from duckdb_tables() "
+                    "where schema_name not in ('raw', 'state')"
+                ).fetchall()
+            }
+
+    before = present()
+    DbtProject(database, tmp_path, {}, "affected").make_room()
+    left = present()
+    # kept: what is mended, what is read as it was, what no model writes
+    assert {
+        "core.fct_orders",
+        "core.dim_products",
+        "mining.rules",
+        "reference.rfm_segments",
+    } <= left
+    assert {"marts.rfm", "core.dim_customers", "intermediate.int_customer_totals"} <= before - left
+    DbtProject(database, tmp_path, {}, "all").make_room()
+    assert {name.partition(".")[0] for name in present()} == {"mining", "reference"}
+    everything.build("seeds", "models")
+    assert present() == before
+
+
 def test_failing_rows_are_kept_without_people(project: tuple[Path, DbtProject]) -> None:
     database, built = project
     passed = built.test(store_failures=True)

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from flows.load.raw_tables import create_raw_tables
+from flows.mine.model_output import are_due
 from flows.mine.recommendations import recommend_products
 from flows.project import project_folder
 
@@ -122,6 +123,23 @@ def test_a_second_run_takes_the_place_of_the_first(connection):
 def test_a_warehouse_of_nothing_has_no_lists(connection):
     connection.execute("insert into intermediate.int_as_of_date values (null)")
     assert recommend_products(connection, "run 1", withhold_below=Decimal("0.5")) == (0, 0, ())
+
+
+def test_lists_are_due_after_so_many_days(connection):
+    fill(connection)
+    models = ("recommendations",)
+    assert are_due(connection, models, 7)  # never made
+    recommend_products(connection, "run 1", withhold_below=Decimal("0.5"))
+    assert not are_due(connection, models, 7)
+    assert are_due(connection, ("recommendations", "profile_rules"), 7)
+    assert are_due(connection, models, 1)  # in each refresh, though it be of the same day
+    for days, expected in ((6, False), (7, True), (-1, True), (0, False)):
+        connection.execute(
+            "update intermediate.int_as_of_date set as_of_date = ?", [AS_OF + timedelta(days=days)]
+        )
+        assert are_due(connection, models, 7) == expected
+    connection.execute("update state.model_reports set is_withheld = true")
+    assert are_due(connection, models, 7)  # what was withheld is tried again
 
 
 def test_lists_that_stay_lose_whoever_and_whatever_has_left(connection):

@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -291,6 +291,39 @@ def test_a_past_as_of_date_counts_nothing_from_it_on(shop: Path, refresh: Refres
         ("shop:Ann", 1, 36)
     ]
     assert rows(published, "select as_of_date from marts.about") == [(date(2026, 2, 10),)]
+
+
+@pytest.mark.slow  # three refreshes; test_mine_recommendations.py holds when lists are due
+def test_mining_by_the_week_leaves_what_was_found_for_days(shop: Path, refresh: Refresh) -> None:
+    weekly = {"REGULARS_MINING__EVERY_DAYS": "7"}
+    warehouse, published = shop / "warehouse", published_file(shop / "warehouse")
+    dates = """
+        select
+            (select as_of_date from marts.about),
+            (select list(distinct mined_as_of) from marts.recommendations),
+            (select list(distinct mined_as_of) from marts.clv_models)
+    """
+    listed = "select customer_id, product_id from marts.recommendations order by all"
+    refresh(shop / "landing", warehouse, environment=weekly)
+    ((begin, lists_of, _),) = rows(published, dates)
+    assert lists_of == [begin]
+    before = rows(published, listed)
+    customer, product = before[0]
+
+    def buy(number: str, day: date) -> None:
+        line = (number, customer[5:], product[5:], f"{day} 09:00", "1", "3.50")
+        write_orders(shop / f"landing/shop/orders{number}.csv", [line])
+        refresh(shop / "landing", warehouse, environment=weekly)
+
+    buy("21", begin + timedelta(days=5))
+    assert rows(published, dates) == [
+        (begin + timedelta(days=6), [begin], [begin + timedelta(days=6)])
+    ]
+    assert set(rows(published, listed)) <= set(before)
+    assert len(rows(published, "from core.fct_orders where order_id = 'shop:21'")) == 1
+    buy("22", begin + timedelta(days=6))
+    due = begin + timedelta(days=7)
+    assert rows(published, dates) == [(due, [due], [due])]
 
 
 @pytest.mark.slow  # the sample of tests/faults reads beside a refresh too

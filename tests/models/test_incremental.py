@@ -422,7 +422,7 @@ def _write(path: Path, file: File) -> None:
 
 
 def _build(world: World, mode: Mode) -> None:
-    os.environ["REGULARS_BUILD"] = mode
+    world.projects[mode].make_room()
     world.projects[mode].build("seeds", "models")
 
 
