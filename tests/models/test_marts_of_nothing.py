@@ -51,9 +51,11 @@ def test_every_mart_is_there_and_empty(warehouse: Path, project: DbtProject) -> 
             *("about", "bundles", "buying_order", "churn_risk", "clv"),
             *("clv_calibration", "clv_models"),
             *("clv_weeks", "cohort_retention", "cross_sell_offers", "cross_sell_rules"),
-            *("customer_profiles", "customers", "model_report", "profile_rules"),
+            *("customer_life_stages", "customer_profiles", "customer_tiers", "customers"),
+            *("model_report", "new_and_old_customers", "profile_rules", "profit_concentration"),
             *("recommendations", "rejected_rows_by_reason", "rfm", "rfm_migration"),
-            *("rfm_monthly", "rfm_segment_values", "runs", "sales_daily", "up_sell"),
+            *("retention_by_origin", "rfm_monthly", "rfm_segment_values", "runs", "sales_daily"),
+            *("time_between_orders", "up_sell"),
         ],
         (0,),
     )

@@ -62,6 +62,13 @@ clv as (
 
 ),
 
+life_stages as (
+
+    select * from {{ ref('customer_life_stages') }}
+    where is_current
+
+),
+
 -- most purchases, then the latest one, then the key: always the same one
 visits as (
 
@@ -201,6 +208,8 @@ final as (
             when aged.recency_days <= 2 * active_days.active_days then 'slipping'
             when aged.recency_days is not null then 'lapsed'
         end as status,
+        life_stages.stage as life_stage,
+        life_stages.from_date as life_stage_since,
         aged.recency_days,
         coalesce(aged.purchases, 0)::integer as purchases,
         coalesce(aged.purchase_days, 0)::integer as purchase_days,
@@ -237,6 +246,7 @@ final as (
     left join aged on customers.customer_id = aged.customer_id
     left join rfm on customers.customer_id = rfm.customer_id
     left join clv on customers.customer_id = clv.customer_id
+    left join life_stages on customers.customer_id = life_stages.customer_id
     left join preferred_stores on customers.customer_id = preferred_stores.customer_id
     left join preferred_channels on customers.customer_id = preferred_channels.customer_id
     left join reached on customers.customer_id = reached.customer_id
