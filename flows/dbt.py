@@ -91,12 +91,22 @@ class DbtProject:
         mode: `all` builds everything again, seeds and incremental tables from nothing; `affected`
             builds tables, incremental ones for the orders that this run changed, and leaves views
             and seeds as they are.
+        memory: bytes that DuckDB may take for it; what does not fit is written to disk.
     """
 
     def __init__(
-        self, database: Path, folder: Path, variables: Mapping[str, Any], mode: Mode
+        self,
+        database: Path,
+        folder: Path,
+        variables: Mapping[str, Any],
+        mode: Mode,
+        memory: int = 3_000_000_000,
     ) -> None:
-        self._environment = {"REGULARS_WORK_FILE": str(database), "REGULARS_BUILD": mode}
+        self._environment = {
+            "REGULARS_WORK_FILE": str(database),
+            "REGULARS_BUILD": mode,
+            "REGULARS_MEMORY_LIMIT": f"{memory}B",
+        }
         os.environ.update(self._environment)
         self._database = database
         self._mode = mode

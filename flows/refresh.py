@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 from prefect import flow, task
@@ -99,9 +100,11 @@ from flows.work_file import (
     work_file,
     work_folder,
 )
+from mining.memory import memory_limit
 
 CORE_PATHS = ("seeds", "models/staging", "models/intermediate", "models/core")
 MART_PATHS = ("models/mined", "models/marts")
+_SHARE_OF_MEMORY: Final = Decimal("0.8")  # of what there is: the rest is for Python
 RETRY_SECONDS = (10, 60, 300)  # a locked database or a file still being written
 
 logger = logging.getLogger(__name__)
@@ -401,7 +404,9 @@ def _run_stages(
         record_build(connection, run_id, mode, fingerprint)
 
     with stage("core", stages) as current:
-        project = DbtProject(database, work_folder(warehouse), variables, mode)
+        wanted, there = settings.memory_gigabytes * 10**9, memory_limit() * _SHARE_OF_MEMORY
+        memory = int(min(wanted, there))
+        project = DbtProject(database, work_folder(warehouse), variables, mode, memory)
         project.make_room()
         build_core(project)
         current.rows_in = _count(database, "raw.order_lines")

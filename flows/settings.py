@@ -380,6 +380,12 @@ class RefreshSettings(_Section):
     wait_minutes: int = Field(
         0, ge=0, description="wait so long for another refresh to end; 0: refuse at once"
     )
+    memory_gigabytes: Decimal = Field(
+        Decimal(3),
+        ge=Decimal("0.5"),
+        description="memory that building tables may take, less where the machine has less; what "
+        "does not fit is written to disk for a while",
+    )
     reporting_currency: str | None = Field(
         None,
         pattern="^[A-Z]{3}$",

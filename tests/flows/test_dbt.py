@@ -14,7 +14,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import TaskRun
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from flows.dbt import DbtProject, DbtTestError
+from flows.dbt import DbtError, DbtProject, DbtTestError
 from flows.load.raw_tables import create_raw_tables
 from flows.work_file import open_database
 
@@ -160,6 +160,12 @@ def test_tables_make_room_for_those_of_this_build(tmp_path: Path) -> None:
     assert {name.partition(".")[0] for name in present()} == {"mining", "reference"}
     everything.build("seeds", "models")
     assert present() == before
+
+
+def test_a_build_takes_no_more_memory_than_it_may(tmp_path: Path) -> None:
+    few = DbtProject(database_with(tmp_path, RAW), tmp_path, {}, "all", memory=100_000)
+    with pytest.raises(DbtError, match="Out of Memory"):
+        few.build("seeds")
 
 
 def test_failing_rows_are_kept_without_people(project: tuple[Path, DbtProject]) -> None:

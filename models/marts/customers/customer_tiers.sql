@@ -26,20 +26,20 @@ ranked as (
 
     select
         *,
-        count(*) over (partition by segment) as segment_customers,
-        count(*) over () as customers,
-        count(yearly_margin) over () as known_margins,
-        sum(yearly_margin) over () as all_yearly_margin,
         {% for name, amount in sums -%}
-            row_number() over (order by {{ amount }} desc nulls last, customer_id)
+            row_number() over (order by {{ amount }} desc nulls last, customer_id asc)
                 as {{ name }}_rank,
             -- of all that customers bring; who costs more than they bring is not taken off
             sum(greatest({{ amount }}, 0)) over () as all_{{ name }},
             sum(greatest({{ amount }}, 0)) over (
-                order by {{ amount }} desc nulls last, customer_id
+                order by {{ amount }} desc nulls last, customer_id asc
                 rows between unbounded preceding and current row
-            ) as {{ name }}_so_far{{ ',' if not loop.last }}
+            ) as {{ name }}_so_far,
         {% endfor %}
+        count(*) over (partition by segment) as segment_customers,
+        count(*) over () as customers,
+        count(yearly_margin) over () as known_margins,
+        sum(yearly_margin) over () as all_yearly_margin
 
     from customers
 

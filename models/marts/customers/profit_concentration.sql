@@ -16,7 +16,7 @@ ranked as (
 
     select
         *,
-        row_number() over (order by profit desc, customer_id) as place,
+        row_number() over (order by profit desc, customer_id asc) as place,
         count(*) over () as customers
 
     from customers

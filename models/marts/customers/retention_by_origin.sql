@@ -272,8 +272,9 @@ final as (
         coalesce(money.net_revenue, 0)::decimal(18, 4) as net_revenue,
         case when money.origin is null then 0 else money.margin end::decimal(18, 4) as margin,
         money.margin_basis,
-        (case when money.origin is null then 0 else money.margin end / cells.customers)
-            ::decimal(18, 4) as margin_per_customer
+        (
+            case when money.origin is null then 0 else money.margin end / cells.customers
+        )::decimal(18, 4) as margin_per_customer
 
     from cells
     inner join origins_of_many

@@ -70,10 +70,11 @@ final as (
             )::double as followed_within_{{ days }}_days,
         {% endfor %}
         ---------- after how long
-        {% for name, share in [('a_tenth', 0.1), ('a_quarter', 0.25), ('half', 0.5),
-                               ('three_quarters', 0.75), ('nine_tenths', 0.9)] -%}
-            quantile_disc(days_to_next, {{ share }})::integer as days_of_{{ name }}{{ ',' if not loop.last }}
-        {% endfor %}
+        quantile_disc(days_to_next, 0.1)::integer as days_of_a_tenth,
+        quantile_disc(days_to_next, 0.25)::integer as days_of_a_quarter,
+        quantile_disc(days_to_next, 0.5)::integer as days_of_half,
+        quantile_disc(days_to_next, 0.75)::integer as days_of_three_quarters,
+        quantile_disc(days_to_next, 0.9)::integer as days_of_nine_tenths
 
     from counted
     group by purchase_day
