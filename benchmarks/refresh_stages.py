@@ -205,7 +205,7 @@ def time_refresh(folder: Path) -> Side:
 
     dbt_stage("core", lambda: project.build(*refresh.CORE_PATHS))
     with _timed(side.seconds, "mine"):
-        refresh.mine.fn(database, settings.mining, run_id)
+        refresh.mine.fn(database, settings, run_id, anew=True)
     dbt_stage("marts", lambda: project.build(*refresh.MART_PATHS))
     dbt_stage("check", project.test)
     with _timed(side.seconds, "publish"):

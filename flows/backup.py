@@ -115,7 +115,9 @@ class Backup(BaseModel):
 
 def deciding_settings(settings: RefreshSettings) -> dict[str, Any]:
     """The settings that decide figures, by name, as JSON has them."""
-    chosen = settings.dbt_variables() | {"mining": settings.mining.model_dump(mode="json")}
+    # how often is mined decides no figure
+    mining = settings.mining.model_dump(mode="json", exclude={"every_days"})
+    chosen = settings.dbt_variables() | {"mining": mining}
     plain: dict[str, Any] = json.loads(json.dumps(chosen, default=str))
     return plain
 

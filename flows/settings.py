@@ -195,8 +195,8 @@ class MiningSettings(_Section):
     withhold_below: Share = Field(
         Decimal("0.5"),
         description="what a model found is withheld and the last good stays, when the number or "
-        "share that held, or the quality of lists, falls below this share of its median over 14 "
-        "nights; 0: never",
+        "share that held, or the quality of lists, falls below this share of its median over the "
+        "last 14 times; 0: never",
     )
     engine: Literal["occurrence_lists", "mlxtend"] = Field(
         "occurrence_lists", description="who searches; both find the same, mlxtend takes longer"

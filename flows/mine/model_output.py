@@ -132,9 +132,13 @@ def are_due(
         return True
     found = connection.execute(
         """
-        select distinct model
+        select model
         from state.model_reports
-        where not is_withheld and as_of_date > ?::date - ?::integer and as_of_date <= ?::date
+        where not is_withheld
+        group by model
+        -- what the table holds is what the newest run took
+        having max_by(as_of_date, run_id) > ?::date - ?::integer
+            and max_by(as_of_date, run_id) <= ?::date
         """,
         [day, every_days, day],
     ).fetchall()

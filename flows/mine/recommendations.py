@@ -10,7 +10,8 @@ from flows.mine.model_output import Mined, ModelOutput, take_or_withhold
 from flows.query import one_value
 from mining.recommendations.customer_lists import recommend
 
-# Of lists of an earlier night: who and what is still there, and the task that is still right.
+# Of lists of an earlier night: who and what is still there, what was not bought since, and the task
+# that is still right.
 LISTS_MAY_STAY: Final = """
     customer_id in (select customer_id from intermediate.int_product_purchases)
     and product_id in (
@@ -19,6 +20,10 @@ LISTS_MAY_STAY: Final = """
     and (
         because_product_id is null
         or because_product_id in (select product_id from intermediate.int_recommendable_products)
+    )
+    and (customer_id, product_id) not in (
+        select (customer_id, product_id) from intermediate.int_product_purchases
+        where order_date >= (select min(mined_as_of) from mining.recommendations)
     )
     and (task = 'restock') = (
         (customer_id, product_id) in (

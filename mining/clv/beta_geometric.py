@@ -215,6 +215,7 @@ def _mixtures(
 ) -> tuple[float, float, float, float, float]:
     """Sum the logs of (α + T)^−(r + x) + a / (b + chances − 1) (α + t_x)^−(r + x)."""
     value = by_r = by_alpha = by_a = by_b = 0.0
+    log_a = log(a)
     for row in range(len(repeats)):
         x, weight = repeats[row], customers[row]
         log_age = log(alpha + age[row])
@@ -225,7 +226,7 @@ def _mixtures(
             by_alpha -= weight * r / (alpha + age[row])
             continue
         log_recency = log(alpha + recency[row])
-        logit = log(a) - log(b + chances - 1) + (r + x) * (log_age - log_recency)
+        logit = log_a - log(b + chances - 1) + (r + x) * (log_age - log_recency)
         small = exp(-abs(logit))
         dropped = (1.0 if logit > 0 else small) / (1 + small)
         value += weight * (max(logit, 0.0) + log1p(small) - (r + x) * log_age)

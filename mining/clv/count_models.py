@@ -7,14 +7,10 @@ import numpy as np
 
 from mining.clv.bg_nbd import BG_NBD
 from mining.clv.histories import Histories, Numbers
-from mining.clv.maximum_likelihood import Fit, fit
+from mining.clv.maximum_likelihood import FIRST_CLIMBED, Fit, fit
 from mining.clv.mbg_nbd import MBG_NBD
 from mining.clv.pareto_nbd import PARETO_NBD
 from mining.clv.ragged import Ragged
-
-_FIRST_CLIMBED: Final = (
-    20_000  # histories: their top lies within some standard errors of that of all
-)
 
 _ROUNDING: Final = 1e-6  # of a score: a customer's mean log chance
 _TINY: Final = 1e-300  # a chance below: its logarithm would be infinite
@@ -90,7 +86,7 @@ class FittedModel(NamedTuple):
 def fitted(model: CountModel, of: Histories) -> FittedModel:
     """Fit a model by maximum likelihood; of many histories some are climbed first."""
     starts = model.starts(of)
-    some = of.thinned(_FIRST_CLIMBED)
+    some = of.thinned(FIRST_CLIMBED)
     if some is not of:
         starts = [tuple(_climbed(model, some, starts).parameters)]
     return FittedModel(model, _climbed(model, of, starts), of.customer_count)

@@ -10,6 +10,7 @@ RFM model, Journal of Interactive Marketing 13.
 Parameters stand in the order p, q, γ; γ is money.
 """
 
+from collections.abc import Sequence
 from math import log
 from typing import Final, NamedTuple
 
@@ -19,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma, gammaln
 
 from mining.clv.histories import Numbers
-from mining.clv.maximum_likelihood import Fit, fit
+from mining.clv.maximum_likelihood import FIRST_CLIMBED, Fit, fit
 
 PARAMETER_NAMES: Final = ("p", "q", "gamma")
 
@@ -103,8 +104,24 @@ def log_likelihood(parameters: Numbers, of: Spending) -> tuple[float, Numbers]:
 
 
 def fitted(of: Spending) -> Fit:
-    """Fit the model by maximum likelihood."""
-    return fit(lambda parameters: log_likelihood(parameters, of), starts(of), len(of.totals))
+    """Fit the model by maximum likelihood; of many customers some are climbed first."""
+    begins, some = starts(of), _thinned(of, FIRST_CLIMBED)
+    if some is not of:
+        begins = [tuple(_climbed(some, begins).parameters)]
+    return _climbed(of, begins)
+
+
+def _climbed(of: Spending, begins: Sequence[Sequence[float]]) -> Fit:
+    return fit(lambda parameters: log_likelihood(parameters, of), begins, len(of.totals))
+
+
+def _thinned(of: Spending, most: int) -> Spending:
+    """Give each so-manieth customer, so that about `most` are left; all where they are few."""
+    step = len(of.totals) // most
+    if step < 2:
+        return of
+    days = np.repeat(of.days, np.diff(of.ends, prepend=0))[::step]
+    return spending(days, of.totals[::step] * of.unit / days)
 
 
 def expected_spending(parameters: Numbers, days: Numbers, means: Numbers) -> Numbers:

@@ -50,8 +50,9 @@ class Histories(NamedTuple):
 
     def by_repeats(self) -> tuple[Numbers, Numbers]:
         """Give the distinct repeats, ascending, and how many customers have each."""
-        repeats, place = np.unique(self.repeats, return_inverse=True)
-        return repeats, np.bincount(place, self.customers).astype(np.float64)
+        counted = np.bincount(self.repeats.astype(np.int64), self.customers)
+        repeats = np.flatnonzero(counted)
+        return repeats.astype(np.float64), counted[repeats].astype(np.float64)
 
 
 def histories(

@@ -1,4 +1,3 @@
--- By itself, since cohorts alone need it: the join takes longer than all else that reads the lines.
 with order_lines as (
 
     select * from {{ ref('int_counted_order_lines') }}

@@ -1,5 +1,5 @@
 -- A customer's stages begin with the first purchase, follow each other without gap or overlap, and
--- the last of them is that of today.
+-- the last of them is that of today, as the customer's status.
 with
 
 stages as (
@@ -18,7 +18,8 @@ customers as (
 
     select
         customer_id,
-        first_purchase_date
+        first_purchase_date,
+        status
 
     from {{ ref('customers') }}
     where not is_prospect
@@ -44,6 +45,11 @@ final as (
         or stages.is_current <> (stages.next_from_date is null)
         or stages.days < 1
         or stages.stage = stages.next_stage
+        or (
+            stages.is_current
+            and customers.status
+            <> if(stages.stage in ('slipping', 'lapsed'), stages.stage, 'active')
+        )
 
 )
 

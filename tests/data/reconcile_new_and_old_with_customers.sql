@@ -6,7 +6,6 @@ months as (
     select
         coalesce(sum(purchases), 0) as purchases,
         coalesce(sum(net_revenue), 0) as net_revenue,
-        coalesce(sum(customers_won), 0) as customers_won,
         coalesce(sum(cost_to_serve), 0) as cost_to_serve
 
     from {{ ref('new_and_old_customers') }}
@@ -17,8 +16,7 @@ customers as (
 
     select
         coalesce(sum(purchases), 0) as purchases,
-        coalesce(sum(net_revenue), 0) as net_revenue,
-        count(*) filter (where is_first_purchase_observed) as customers_won
+        coalesce(sum(net_revenue), 0) as net_revenue
 
     from {{ ref('customers') }}
     where not is_prospect
@@ -39,7 +37,6 @@ final as (
         months.*,
         customers.purchases as purchases_of_customers,
         customers.net_revenue as revenue_of_customers,
-        customers.customers_won as first_purchases,
         costs.cost_to_serve as costs
 
     from months
@@ -48,7 +45,6 @@ final as (
     where
         months.purchases <> customers.purchases
         or months.net_revenue <> customers.net_revenue
-        or months.customers_won <> customers.customers_won
         or months.cost_to_serve <> costs.cost_to_serve
 
 )

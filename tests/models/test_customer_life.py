@@ -5,7 +5,8 @@ Two real shops, from their raw tables alone; the grocer states a margin rate, th
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from itertools import accumulate, pairwise
+from fractions import Fraction
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 
@@ -87,20 +88,19 @@ def disc(values: list[int], share: int) -> int:
 
 
 def test_time_between_orders(shop: Shop) -> None:
-    days_seen, gaps = defaultdict(list), defaultdict(list)
+    days_seen = defaultdict(list)
     for customer, days in shop.purchase_days.items():
         for place, day in enumerate(days, 1):
             gap = (days[place] - day).days if place < len(days) else None
-            seen = (shop.as_of - DAY - day).days
-            for number in (min(place, 10) if customer in shop.observed else 0, None):
-                if number != 0:
-                    days_seen[number].append((seen, gap))
-                    if gap is not None:
-                        gaps[number].append(gap)
+            seen = ((shop.as_of - DAY - day).days, gap)
+            days_seen["any"].append(seen)
+            if customer in shop.observed:
+                days_seen[str(place) if place < 10 else "10 and later"].append(seen)
     told = {row["purchase_day"]: row for row in shop.rows("from marts.time_between_orders")}
-    assert set(told) == {None, *range(1, 11)}
+    assert set(told) == set(days_seen)
     for number, row in told.items():
-        values = sorted(gaps[number])
+        values = sorted(gap for _, gap in days_seen[number] if gap is not None)
+        assert row["customers_counted"] == ("all" if number == "any" else "observed")
         assert row["purchase_days"] == len(days_seen[number])
         assert row["followed"] == len(values)
         for window in (30, 90, 365):
@@ -108,9 +108,9 @@ def test_time_between_orders(shop: Shop) -> None:
             within = sum(gap is not None and gap <= window for gap in base)
             share = row[f"followed_within_{window}_days"]
             assert share == (pytest.approx(within / len(base)) if base else None)
-        shares = {"a_tenth": 10, "a_quarter": 25, "half": 50, "three_quarters": 75}
-        for name, share in (shares | {"nine_tenths": 90}).items():
-            assert row[f"days_of_{name}"] == disc(values, share)
+        shares = {"first_tenth": 10, "first_quartile": 25, "median": 50, "third_quartile": 75}
+        for name, share in (shares | {"ninth_tenth": 90}).items():
+            assert row[f"{name}_days"] == disc(values, share)
 
 
 def test_new_beside_old_customers(shop: Shop) -> None:
@@ -123,18 +123,25 @@ def test_new_beside_old_customers(shop: Shop) -> None:
         if (order.order_date - first).days >= shop.active_days:
             kind = "old"
         else:
-            kind = "new" if order.customer_id in shop.observed else "not known"
+            is_known = order.customer_id in shop.observed and order.order_date >= first
+            kind = "new" if is_known else "unknown"
         cell = (order.order_date.to_period("M").start_time, kind)
         expected[cell]["net"] += order.net
         expected[cell]["margin"] += int(margins.get(order.order_id, 0))
         expected[cell]["purchases"] += order.is_purchase
         purchases[(*cell, order.customer_id)] += order.is_purchase
-    for (*cell, _), count in purchases.items():
-        expected[tuple(cell)]["customers"] += count > 0
-        expected[tuple(cell)]["repeat"] += count > 1
+    of_month = Counter()
+    for (month, _, customer), count in purchases.items():
+        of_month[month, customer] += count
+    for (month, kind, customer), count in purchases.items():
+        expected[month, kind]["customers"] += count > 0
+        expected[month, kind]["repeat"] += count > 0 and of_month[month, customer] > 1
     won = Counter(
         shop.purchase_days[customer][0].to_period("M").start_time for customer in shop.observed
     )
+    begin = shop.orders[shop.orders.is_purchase].order_date.min()
+    observed_from = begin + pd.Timedelta(days=90)
+    assert won
     told = {
         (pd.Timestamp(row["month"]), row["customer_kind"]): row
         for row in shop.rows("from marts.new_and_old_customers")
@@ -149,14 +156,18 @@ def test_new_beside_old_customers(shop: Shop) -> None:
         margin = None if shop.rate is None else counts["margin"]
         assert (row["margin"] if margin is None else row["margin"] * SCALE) == margin
         assert row["profit"] == row["margin"]  # neither shop states a cost to serve
-        assert row["customers_won"] == (won[month] if kind == "new" else None)
+        is_told = kind == "new" and month >= observed_from
+        assert row["customers_won"] == (won[month] if is_told else None)
+        assert row["cost_of_winning"] == (0 if is_told else None)
         assert row["is_month_over"] == (month + pd.DateOffset(months=1) <= shop.as_of)
 
 
 def origins(shop: Shop) -> dict[tuple[str, str], set[str]]:
-    """Observed customers by what their first purchase was of."""
+    """Observed customers by what their first purchase was of, once its month is over."""
+    begin = shop.as_of.replace(day=1)
     first = {customer: shop.purchase_days[customer][0] for customer in shop.observed}
-    orders = shop.purchases[shop.purchases.customer_id.isin(shop.observed)]
+    first = {customer: day for customer, day in first.items() if day < begin}
+    orders = shop.purchases[shop.purchases.customer_id.isin(first)]
     orders = orders[orders.order_date == orders.customer_id.map(first)]
     found = defaultdict(set)
     for order in orders.itertuples():
@@ -196,65 +207,94 @@ def test_retention_by_what_customers_began_with(shop: Shop) -> None:
     }
     seen = 0
     for (kind, origin), customers in beginnings.items():
+        so_far = 0.0
         for k in range((this_month - min(first[one] for one in customers)).n):
             counted = [one for one in customers if first[one] + k < this_month]
+            if len(counted) < 10:
+                break
             active = [one for one in counted if first[one] + k in shop.months_by_customer[one]]
             row = told[kind, origin, k]
             assert (row["customers"], row["active_customers"]) == (len(counted), len(active))
             assert row["net_revenue"] * SCALE == sum(net[one, k] for one in counted)
             if shop.rate is not None:
-                assert row["margin"] * SCALE == sum(margin[one, k] for one in counted)
+                brought = int(sum(margin[one, k] for one in counted))
+                assert row["margin"] * SCALE == brought
+                so_far += brought / len(counted) / SCALE
+                assert float(row["margin_per_customer_so_far"]) == pytest.approx(so_far, abs=0.01)
             seen += 1
-    assert seen == len(told) > 500
+    assert seen == len(told) > 300
 
 
-def test_tiers_by_what_customers_bring(shop: Shop) -> None:
+def tiers(amounts: list[int]) -> list[str]:
+    """Tiers of amounts, the greatest first."""
+    whole = sum(max(0, amount) for amount in amounts)
+    found, so_far = [], 0
+    for amount in amounts:
+        share = Fraction(so_far, whole)
+        is_above = "A" if share < Fraction(80, 100) else "B" if share < Fraction(95, 100) else "C"
+        found.append(is_above if amount > 0 else "D")
+        so_far += max(0, amount)
+    return found
+
+
+@pytest.mark.parametrize("what", ["revenue", "profit"])
+def test_tiers_by_what_customers_bring(shop: Shop, what: str) -> None:
     told = {row["customer_id"]: row for row in shop.rows("from marts.customer_tiers")}
-    clv = {row["customer_id"]: row for row in shop.rows("from marts.clv")}
+    assert set(told) == {shop.key(one) for one in shop.purchase_days}
+    if what == "profit" and shop.rate is None:
+        assert {row["profit_tier"] for row in told.values()} == {None}
+        return
+    lines = shop.merchandise[shop.merchandise.customer_id.isin(shop.purchase_days)]
+    sums = lines.groupby("customer_id")["net" if what == "revenue" else "margin"].sum()
+    for customer, days in shop.purchase_days.items():
+        years = max(1.0, (shop.as_of - DAY - days[0]).days / 365.25)
+        mean = float(told[shop.key(customer)][f"mean_yearly_{what}"])
+        assert mean == pytest.approx(sums[customer] / SCALE / years, abs=0.0001)
+    rows = sorted(told.values(), key=lambda row: row[f"{what}_rank"])
+    amounts = [int(row[f"mean_yearly_{what}"] * SCALE) for row in rows]
+    assert amounts == sorted(amounts, reverse=True)
+    assert [row[f"{what}_tier"] for row in rows] == tiers(amounts)
+    whole = sum(max(0, amount) for amount in amounts)
+    shares = [row[f"{what}_share"] for row in rows]
+    assert shares == pytest.approx([max(0, amount) / whole for amount in amounts])
+
+
+KOTLER = {
+    ("few", "high"): "partnership",
+    ("few", "medium"): "proactive",
+    ("few", "low"): "accountable",
+    ("medium", "high"): "proactive",
+    ("medium", "medium"): "accountable",
+    ("medium", "low"): "reactive",
+    ("many", "high"): "accountable",
+    ("many", "medium"): "reactive",
+    ("many", "low"): "basic",
+}
+
+
+def test_relationship_goes_by_profit_and_by_how_many_are_alike(shop: Shop) -> None:
+    rows = shop.rows("from marts.customer_tiers")
     segment = dict(shop.connection.execute("select customer_id, segment from marts.rfm").fetchall())
     sizes = Counter(segment.values())
-    revenue = {
-        key: round(float(row["net_revenue"]) / max(1.0, row["tenure_years"]) * SCALE)
-        for key, row in clv.items()
-    }
-    assert set(told) == set(clv)
-    order = sorted(told, key=lambda key: told[key]["revenue_rank"])
-    amounts = [max(0, round(told[key]["yearly_revenue"] * SCALE)) for key in order]
-    for key, amount in zip(order, amounts, strict=True):
-        assert abs(amount - max(0, revenue[key])) <= 1
-    assert amounts == sorted(amounts, reverse=True)
-    before = [0, *accumulate(amounts)]
-    for key, amount, so_far in zip(order, amounts, before, strict=False):
-        tier = (
-            "D"
-            if not amount
-            else "CBA"[(so_far / sum(amounts) < 0.95) + (so_far / sum(amounts) < 0.8)]
-        )
-        assert told[key]["revenue_tier"] == tier
-        assert told[key]["revenue_share"] == pytest.approx(amount / sum(amounts))
-    margins = [row["yearly_margin"] for row in clv.values() if row["yearly_margin"] is not None]
+    profits = [row["mean_yearly_profit"] for row in rows if row["mean_yearly_profit"] is not None]
+    mean = Fraction(sum(one for one in profits if one > 0)) / max(
+        1, sum(one > 0 for one in profits)
+    )
     levels = Counter()
-    for key, row in told.items():
-        size = sizes[segment[key]] / len(told)
-        assert row["segment_size"] == (
-            "few" if size < 0.05 else "medium" if size <= 0.15 else "many"
-        )
-        margin = clv[key]["yearly_margin"]
-        if margin is None:
+    for row in rows:
+        alike, profit = sizes[segment[row["customer_id"]]], row["mean_yearly_profit"]
+        share = Fraction(alike, len(rows))
+        size = "few" if alike <= 20 or share < Fraction(5, 100) else "many"
+        size = "medium" if size == "many" and share <= Fraction(15, 100) else size
+        assert (row["segment"], row["segment_size"]) == (segment[row["customer_id"]], size)
+        if profit is None:
             assert row["suggested_relationship_level"] is None
-            assert row["profit_tier"] is None
             continue
-        mean = sum(margins) / len(margins)
-        level = (
-            "high"
-            if margin >= 2 * mean
-            else "low"
-            if margin <= 0 or 2 * margin < mean
-            else "medium"
-        )
-        assert row["margin_level"] == level
-        levels[row["suggested_relationship_level"]] += 1
-    assert (shop.rate is None) == (not levels)
+        level = "low" if profit <= 0 or 2 * Fraction(profit) < mean else "medium"
+        level = "high" if Fraction(profit) >= 2 * mean else level
+        assert row["suggested_relationship_level"] == KOTLER[size, level]
+        levels[level] += 1
+    assert set(levels) == (set() if shop.rate is None else {"low", "medium", "high"})
 
 
 def test_few_customers_carry_the_profit(shop: Shop) -> None:
@@ -271,4 +311,5 @@ def test_few_customers_carry_the_profit(shop: Shop) -> None:
         assert row["profit"] * SCALE == sum(ordered[:count])
         assert row["profit_share"] == pytest.approx(sum(ordered[:count]) / sum(ordered))
         assert row["least_profit"] * SCALE == ordered[count - 1]
+        assert (row["margin_basis"], row["customers_left_out"]) == ("rate", 0)
     assert rows[-1]["profit_share"] == rows[-1]["revenue_share"] == 1

@@ -22,10 +22,10 @@ offers as (
         reason
 
     from {{ ref('recommendations') }}
-    where rank = 1
+    -- of a list that has stayed for days the first may be bought and gone
     qualify row_number() over (
         partition by customer_id
-        order by case task when 'restock' then 1 else 2 end
+        order by case task when 'restock' then 1 else 2 end, rank
     ) = 1
 
 ),

@@ -19,10 +19,9 @@ purchase_days as (
 
 ),
 
-order_lines as (
+month_money as (
 
-    select * from {{ ref('int_attributed_order_lines') }}
-    where line_kind = 'merchandise'
+    select * from {{ ref('int_customer_month_money') }}
 
 ),
 
@@ -79,21 +78,18 @@ activity as (
 
 ),
 
--- money before the first purchase (credit notes of unknown orders) is booked on its month
 money as (
 
     select
         customers.first_purchase_month as cohort_month,
-        greatest(0, date_diff(
-            'month', customers.first_purchase_month, order_lines.attributed_order_date
-        )) as months_since,
-        sum(order_lines.net_revenue) as net_revenue,
-        {{ sum_margin('order_lines.margin', 'order_lines.margin_basis') }} as margin,
-        {{ combined_margin_basis('order_lines.margin_basis') }} as margin_basis
+        month_money.months_since,
+        sum(month_money.net_revenue) as net_revenue,
+        {{ sum_margin('month_money.margin', 'month_money.margin_basis') }} as margin,
+        {{ combined_margin_basis('month_money.margin_basis') }} as margin_basis
 
     from customers
-    inner join order_lines on customers.customer_id = order_lines.customer_id
-    group by customers.first_purchase_month, months_since
+    inner join month_money on customers.customer_id = month_money.customer_id
+    group by customers.first_purchase_month, month_money.months_since
 
 ),
 

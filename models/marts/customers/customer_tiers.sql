@@ -1,18 +1,17 @@
-{%- set sums = [('revenue', 'yearly_revenue'), ('profit', 'yearly_profit')] -%}
+{%- set sums = [('revenue', 'mean_yearly_revenue'), ('profit', 'mean_yearly_profit')] -%}
 with
 
 customers as (
 
     select
         clv.customer_id,
-        customers.segment,
-        (clv.net_revenue / greatest(1, clv.tenure_years))::decimal(18, 4) as yearly_revenue,
-        clv.yearly_margin,
-        (clv.yearly_margin - clv.yearly_cost_to_serve)::decimal(18, 4) as yearly_profit,
+        rfm.segment,
+        (clv.net_revenue / greatest(1, clv.tenure_years))::decimal(18, 4) as mean_yearly_revenue,
+        (clv.yearly_margin - clv.yearly_cost_to_serve)::decimal(18, 4) as mean_yearly_profit,
         clv.margin_basis
 
     from {{ ref('clv') }} as clv
-    inner join {{ ref('customers') }} as customers on clv.customer_id = customers.customer_id
+    left join {{ ref('rfm') }} as rfm on clv.customer_id = rfm.customer_id
 
 ),
 
@@ -38,8 +37,7 @@ ranked as (
         {% endfor %}
         count(*) over (partition by segment) as segment_customers,
         count(*) over () as customers,
-        count(yearly_margin) over () as known_margins,
-        sum(yearly_margin) over () as all_yearly_margin
+        count(*) filter (where mean_yearly_profit > 0) over () as customers_with_profit
 
     from customers
 
@@ -51,18 +49,18 @@ levelled as (
         *,
         case
             when segment is null then null
-            when 20 * segment_customers < customers then 'few'
+            when segment_customers <= 20 or 20 * segment_customers < customers then 'few'
             when 20 * segment_customers <= 3 * customers then 'medium'
             else 'many'
         end as segment_size,
-        -- beside the mean of all, in exact decimals
+        -- beside the mean of those with a profit, in exact decimals
         case
-            when yearly_margin is null then null
-            when yearly_margin <= 0 or yearly_margin * (2 * known_margins) < all_yearly_margin
-                then 'low'
-            when yearly_margin * known_margins < 2 * all_yearly_margin then 'medium'
+            when mean_yearly_profit is null then null
+            when mean_yearly_profit <= 0 then 'low'
+            when mean_yearly_profit * (2 * customers_with_profit) < all_profit then 'low'
+            when mean_yearly_profit * customers_with_profit < 2 * all_profit then 'medium'
             else 'high'
-        end as margin_level
+        end as profit_level
 
     from ranked
 
@@ -75,34 +73,34 @@ final as (
         levelled.customer_id,
 
         ---------- spending power
-        levelled.yearly_revenue,
+        levelled.mean_yearly_revenue,
         levelled.revenue_rank::integer as revenue_rank,
-        (greatest(levelled.yearly_revenue, 0) / nullif(levelled.all_revenue, 0))::double
+        (greatest(levelled.mean_yearly_revenue, 0) / nullif(levelled.all_revenue, 0))::double
             as revenue_share,
-        {{ tier('yearly_revenue', 'revenue_so_far', 'all_revenue') }} as revenue_tier,
+        {{ tier('mean_yearly_revenue', 'revenue_so_far', 'all_revenue') }} as revenue_tier,
 
         ---------- profit
-        levelled.yearly_profit,
-        case when levelled.yearly_profit is not null then levelled.profit_rank end::integer
+        levelled.mean_yearly_profit,
+        case when levelled.mean_yearly_profit is not null then levelled.profit_rank end::integer
             as profit_rank,
         case
-            when levelled.yearly_profit is not null
-                then greatest(levelled.yearly_profit, 0) / nullif(levelled.all_profit, 0)
+            when levelled.mean_yearly_profit is not null
+                then greatest(levelled.mean_yearly_profit, 0) / nullif(levelled.all_profit, 0)
         end::double as profit_share,
-        {{ tier('yearly_profit', 'profit_so_far', 'all_profit') }} as profit_tier,
+        {{ tier('mean_yearly_profit', 'profit_so_far', 'all_profit') }} as profit_tier,
         levelled.margin_basis,
 
         ---------- relationship
         levelled.segment,
         levelled.segment_size,
-        levelled.margin_level,
+        levelled.profit_level,
         relationship_levels.relationship_level as suggested_relationship_level
 
     from levelled
     left join relationship_levels
         on
             levelled.segment_size = relationship_levels.segment_size
-            and levelled.margin_level = relationship_levels.margin_level
+            and levelled.profit_level = relationship_levels.profit_level
 
 )
 

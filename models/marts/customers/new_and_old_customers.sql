@@ -27,74 +27,107 @@ customers as (
 
 ),
 
-orders as (
+-- ordered, but bought nothing that was kept: nobody to be won
+other_buyers as (
 
-    select
-        orders.customer_id,
-        date_trunc('month', orders.order_date)::date as month,
-        {{ customer_kind('orders.order_date') }} as customer_kind,
-        orders.is_purchase,
-        orders.merchandise_revenue,
-        orders.margin,
-        orders.margin_basis
-
-    from {{ ref('int_counted_orders') }} as orders
-    inner join customers on orders.customer_id = customers.customer_id
+    select distinct customer_id
+    from {{ ref('fct_orders') }}
+    where customer_id not in (select customer_id from customers)
 
 ),
 
-bought as (
+events as (
+
+    select
+        customer_id,
+        order_date as on_date,
+        true as is_order,
+        is_purchase,
+        merchandise_revenue as net_revenue,
+        margin,
+        margin_basis,
+        null as cost_kind,
+        null as cost
+    from {{ ref('int_counted_orders') }}
+    where customer_id in (select customer_id from customers)
+
+    union all
+
+    select
+        customer_id,
+        occurred_date as on_date,
+        false as is_order,
+        false as is_purchase,
+        null as net_revenue,
+        null as margin,
+        null as margin_basis,
+        kind as cost_kind,
+        amount as cost
+    from {{ ref('int_customer_costs') }}
+    where {{ is_person() }}
+
+),
+
+-- an order before the first purchase (a credit note) shows that there was one before the data begin
+told_apart as (
+
+    select
+        events.*,
+        date_trunc('month', events.on_date)::date as month,
+        case
+            when events.on_date >= customers.is_old_on then 'old'
+            when customers.is_first_purchase_observed is false then 'unknown'
+            when events.is_order and events.on_date < customers.first_purchase_date then 'unknown'
+            when customers.customer_id is not null then 'new'
+            when other_buyers.customer_id is not null then 'unknown'
+            else 'new'
+        end as customer_kind,
+        not events.is_order
+        and other_buyers.customer_id is null
+        and coalesce(events.on_date < customers.first_purchase_date, true)
+        and events.cost_kind not in ('service', 'compensation') as is_to_win
+
+    from events
+    left join customers on events.customer_id = customers.customer_id
+    left join other_buyers on events.customer_id = other_buyers.customer_id
+
+),
+
+by_customer as (
 
     select
         customer_id,
         month,
         customer_kind,
         count(*) filter (where is_purchase) as purchases,
-        sum(merchandise_revenue) as net_revenue,
+        sum(count(*) filter (where is_purchase)) over (partition by customer_id, month)
+            as purchases_of_month,
+        sum(net_revenue) as net_revenue,
         {{ sum_margin() }} as margin,
-        {{ combined_margin_basis() }} as margin_basis
+        {{ combined_margin_basis() }} as margin_basis,
+        sum(cost) as cost_to_serve,
+        sum(cost) filter (where is_to_win) as cost_of_winning
 
-    from orders
+    from told_apart
     group by customer_id, month, customer_kind
 
 ),
 
-sales as (
+by_month as (
 
     select
         month,
         customer_kind,
         count(*) filter (where purchases > 0) as customers,
-        count(*) filter (where purchases > 1) as repeat_customers,
+        count(*) filter (where purchases > 0 and purchases_of_month > 1) as repeat_customers,
         sum(purchases) as purchases,
-        sum(net_revenue) as net_revenue,
-        {{ sum_margin() }} as margin,
-        {{ combined_margin_basis() }} as margin_basis
+        coalesce(sum(net_revenue), 0) as net_revenue,
+        {{ sum_margin() }} as known_margin,
+        {{ combined_margin_basis() }} as margin_basis,
+        coalesce(sum(cost_to_serve), 0) as cost_to_serve,
+        coalesce(sum(cost_of_winning), 0) as cost_of_winning
 
-    from bought
-    group by month, customer_kind
-
-),
-
--- who has bought nothing yet is to be won, as is who first buys later
-costs as (
-
-    select
-        date_trunc('month', costs.occurred_date)::date as month,
-        case
-            when customers.customer_id is null then 'new'
-            else {{ customer_kind('costs.occurred_date') }}
-        end as customer_kind,
-        sum(costs.amount) as cost_to_serve,
-        sum(costs.amount) filter (
-            where
-            customers.customer_id is null
-            or costs.occurred_date < customers.first_purchase_date
-        ) as cost_of_winning
-
-    from {{ ref('int_customer_costs') }} as costs
-    left join customers on costs.customer_id = customers.customer_id
-    where {{ is_person('costs.customer_id') }}
+    from by_customer
     group by month, customer_kind
 
 ),
@@ -111,55 +144,70 @@ won as (
 
 ),
 
+-- in which a source began: whom it brought may have been there before
+unobserved as (
+
+    select distinct by_month.month
+    from by_month
+    inner join {{ ref('int_observation_starts') }} as starts
+        on
+            by_month.month < starts.first_purchase_date + starts.observed_after_days::integer
+            and by_month.month + interval 1 month > starts.first_purchase_date
+    where starts.has_complete_history is not true
+
+),
+
+completed as (
+
+    select
+        by_month.*,
+        -- without merchandise there is none
+        case when by_month.margin_basis is null then 0 else by_month.known_margin end as margin,
+        by_month.customer_kind = 'new' and unobserved.month is null as tells_of_winning,
+        coalesce(won.customers_won, 0) as customers_won
+
+    from by_month
+    left join won on by_month.month = won.month
+    left join unobserved on by_month.month = unobserved.month
+
+),
+
 final as (
 
     select
         ---------- ids
-        coalesce(sales.month, costs.month) as month,
-        coalesce(sales.customer_kind, costs.customer_kind) as customer_kind,
+        completed.month,
+        completed.customer_kind,
 
         ---------- customers
-        coalesce(sales.customers, 0)::integer as customers,
-        coalesce(sales.repeat_customers, 0)::integer as repeat_customers,
-        (sales.repeat_customers / nullif(sales.customers, 0))::double as repeat_rate,
+        completed.customers::integer as customers,
+        completed.repeat_customers::integer as repeat_customers,
+        (completed.repeat_customers / nullif(completed.customers, 0))::double as repeat_rate,
 
         ---------- what they bring
-        coalesce(sales.purchases, 0)::integer as purchases,
-        coalesce(sales.net_revenue, 0)::decimal(18, 4) as net_revenue,
-        case when sales.month is null then 0 else sales.margin end::decimal(18, 4) as margin,
-        sales.margin_basis,
+        completed.purchases::integer as purchases,
+        completed.net_revenue::decimal(18, 4) as net_revenue,
+        completed.margin::decimal(18, 4) as margin,
+        completed.margin_basis,
 
         ---------- what they cost
-        coalesce(costs.cost_to_serve, 0)::decimal(18, 4) as cost_to_serve,
-        (
-            case when sales.month is null then 0 else sales.margin end
-            - coalesce(costs.cost_to_serve, 0)
-        )::decimal(18, 4) as profit,
+        completed.cost_to_serve::decimal(18, 4) as cost_to_serve,
+        (completed.margin - completed.cost_to_serve)::decimal(18, 4) as profit,
 
         ---------- winning customers
+        case when completed.tells_of_winning then completed.customers_won end::integer
+            as customers_won,
+        case when completed.tells_of_winning then completed.cost_of_winning end::decimal(18, 4)
+            as cost_of_winning,
         case
-            when coalesce(sales.customer_kind, costs.customer_kind) = 'new'
-                then coalesce(won.customers_won, 0)
-        end::integer as customers_won,
-        case
-            when coalesce(sales.customer_kind, costs.customer_kind) = 'new'
-                then coalesce(costs.cost_of_winning, 0)
-        end::decimal(18, 4) as cost_of_winning,
-        case
-            when coalesce(sales.customer_kind, costs.customer_kind) = 'new'
-                then coalesce(costs.cost_of_winning, 0) / nullif(won.customers_won, 0)
+            when completed.tells_of_winning
+                then completed.cost_of_winning / nullif(completed.customers_won, 0)
         end::decimal(18, 4) as cost_per_customer_won,
 
         ---------- flags
-        date_add(coalesce(sales.month, costs.month), interval 1 month)
-        <= as_of_date.as_of_date as is_month_over
+        completed.month + interval 1 month <= as_of_date.as_of_date as is_month_over
 
-    from sales
-    full join costs
-        on
-            sales.month = costs.month
-            and sales.customer_kind = costs.customer_kind
-    left join won on coalesce(sales.month, costs.month) = won.month
+    from completed
     cross join as_of_date
 
 )

@@ -5,10 +5,24 @@ customers as (
     select
         customer_id,
         net_revenue,
-        realised_clv as profit
+        realised_clv as profit,
+        margin_basis
 
     from {{ ref('clv') }}
-    where realised_clv is not null
+
+),
+
+the_whole as (
+
+    select
+        count(profit) as customers,
+        sum(profit) as profit,
+        sum(net_revenue) as net_revenue,
+        count(*) filter (where profit is null) as customers_left_out,
+        sum(net_revenue) filter (where profit is null) as revenue_left_out,
+        {{ combined_margin_basis("nullif(margin_basis, 'none')") }} as margin_basis
+
+    from customers
 
 ),
 
@@ -16,10 +30,10 @@ ranked as (
 
     select
         *,
-        row_number() over (order by profit desc, customer_id asc) as place,
-        count(*) over () as customers
+        row_number() over (order by profit desc, customer_id asc) as place
 
     from customers
+    where profit is not null
 
 ),
 
@@ -27,13 +41,14 @@ ranked as (
 by_percent as (
 
     select
-        ((place - 1) * 100) // customers + 1 as percent,
+        ((ranked.place - 1) * 100) // the_whole.customers + 1 as percent,
         count(*) as customers,
-        sum(profit) as profit,
-        sum(net_revenue) as net_revenue,
-        min(profit) as least_profit
+        sum(ranked.profit) as profit,
+        sum(ranked.net_revenue) as net_revenue,
+        min(ranked.profit) as least_profit
 
     from ranked
+    cross join the_whole
     group by percent
 
 ),
@@ -41,7 +56,8 @@ by_percent as (
 percents as (
 
     select unnest(range(1, 101)) as percent
-    where exists (select * from customers)
+    from the_whole
+    where customers > 0
 
 ),
 
@@ -52,9 +68,7 @@ cumulative as (
         sum(by_percent.customers) over so_far as customers,
         sum(by_percent.profit) over so_far as profit,
         sum(by_percent.net_revenue) over so_far as net_revenue,
-        min(by_percent.least_profit) over so_far as least_profit,
-        greatest(sum(by_percent.profit) over (), 0) as all_profit,
-        greatest(sum(by_percent.net_revenue) over (), 0) as all_revenue
+        min(by_percent.least_profit) over so_far as least_profit
 
     from percents
     left join by_percent on percents.percent = by_percent.percent
@@ -69,19 +83,26 @@ final as (
 
     select
         ---------- ids
-        percent::integer as best_percent,
+        cumulative.percent::integer as best_percent,
 
         ---------- how many
-        customers::integer as customers,
+        cumulative.customers::integer as customers,
 
         ---------- what they bring
-        profit::decimal(18, 4) as profit,
-        (profit / nullif(all_profit, 0))::double as profit_share,
-        net_revenue::decimal(18, 4) as net_revenue,
-        (net_revenue / nullif(all_revenue, 0))::double as revenue_share,
-        least_profit::decimal(18, 4) as least_profit
+        cumulative.profit::decimal(18, 4) as profit,
+        (cumulative.profit / nullif(greatest(the_whole.profit, 0), 0))::double as profit_share,
+        cumulative.least_profit::decimal(18, 4) as least_profit,
+        the_whole.margin_basis,
+        cumulative.net_revenue::decimal(18, 4) as net_revenue,
+        (cumulative.net_revenue / nullif(greatest(the_whole.net_revenue, 0), 0))::double
+            as revenue_share,
+
+        ---------- who is not in it
+        the_whole.customers_left_out::integer as customers_left_out,
+        coalesce(the_whole.revenue_left_out, 0)::decimal(18, 4) as revenue_left_out
 
     from cumulative
+    cross join the_whole
 
 )
 

@@ -11,17 +11,20 @@ as_of_date as (
 
 ),
 
+-- whose first month is over
 customers as (
 
     select
         totals.customer_id,
         totals.first_purchase_date,
         totals.first_purchase_month,
-        dim_customers.acquisition_channel
+        dim_customers.acquisition_channel,
+        date_diff('month', totals.first_purchase_month, as_of_date.this_month) as months_over
 
     from {{ ref('int_customer_totals') }} as totals
     inner join {{ ref('dim_customers') }} as dim_customers
         on totals.customer_id = dim_customers.customer_id
+    inner join as_of_date on totals.first_purchase_month < as_of_date.this_month
     where totals.is_first_purchase_observed
 
 ),
@@ -151,28 +154,25 @@ beginnings as (
     select
         members.origin_kind,
         members.origin,
-        customers.first_purchase_month,
+        customers.months_over,
         count(*) as customers
 
     from members
     inner join customers on members.customer_id = customers.customer_id
-    group by members.origin_kind, members.origin, customers.first_purchase_month
+    group by members.origin_kind, members.origin, customers.months_over
 
 ),
 
--- only whose month is over counts in it
+-- of each customer the months that are over count
 months_over as (
 
     select
-        beginnings.origin_kind,
-        beginnings.origin,
-        beginnings.customers,
-        unnest(range(
-            date_diff('month', beginnings.first_purchase_month, as_of_date.this_month)
-        ))::integer as months_since
+        origin_kind,
+        origin,
+        customers,
+        unnest(range(months_over))::integer as months_since
 
     from beginnings
-    cross join as_of_date
 
 ),
 
@@ -186,6 +186,7 @@ cells as (
 
     from months_over
     group by origin_kind, origin, months_since
+    having sum(customers) >= {{ var('profile_minimum_customers') }}
 
 ),
 
@@ -198,7 +199,33 @@ active_months as (
 
     from {{ ref('int_customer_purchase_days') }} as purchase_days
     inner join customers on purchase_days.customer_id = customers.customer_id
-    inner join as_of_date on purchase_days.order_date < as_of_date.this_month
+
+),
+
+month_money as (
+
+    select * from {{ ref('int_customer_month_money') }}
+
+),
+
+customer_months as (
+
+    select
+        customers.customer_id,
+        coalesce(active_months.months_since, month_money.months_since) as months_since,
+        active_months.customer_id is not null as is_active,
+        month_money.net_revenue,
+        month_money.margin,
+        month_money.margin_basis
+
+    from active_months
+    full join month_money
+        on
+            active_months.customer_id = month_money.customer_id
+            and active_months.months_since = month_money.months_since
+    inner join customers
+        on coalesce(active_months.customer_id, month_money.customer_id) = customers.customer_id
+    where coalesce(active_months.months_since, month_money.months_since) < customers.months_over
 
 ),
 
@@ -207,48 +234,36 @@ activity as (
     select
         members.origin_kind,
         members.origin,
-        active_months.months_since,
-        count(*) as active_customers
+        customer_months.months_since,
+        count(*) filter (where customer_months.is_active) as active_customers,
+        sum(customer_months.net_revenue) as net_revenue,
+        {{ sum_margin('customer_months.margin', 'customer_months.margin_basis') }} as margin,
+        {{ combined_margin_basis('customer_months.margin_basis') }} as margin_basis
 
-    from active_months
-    inner join members on active_months.customer_id = members.customer_id
-    group by members.origin_kind, members.origin, active_months.months_since
-
-),
-
--- money before the first purchase (credit notes of unknown orders) is booked on its month
-money_by_customer as (
-
-    select
-        order_lines.customer_id,
-        greatest(0, date_diff(
-            'month', customers.first_purchase_month, order_lines.attributed_order_date
-        )) as months_since,
-        sum(order_lines.net_revenue) as net_revenue,
-        {{ sum_margin('order_lines.margin', 'order_lines.margin_basis') }} as margin,
-        {{ combined_margin_basis('order_lines.margin_basis') }} as margin_basis
-
-    from {{ ref('int_attributed_order_lines') }} as order_lines
-    inner join customers on order_lines.customer_id = customers.customer_id
-    inner join as_of_date on order_lines.attributed_order_date < as_of_date.this_month
-    where order_lines.line_kind = 'merchandise'
-    group by order_lines.customer_id, months_since
+    from customer_months
+    inner join members on customer_months.customer_id = members.customer_id
+    group by members.origin_kind, members.origin, customer_months.months_since
 
 ),
 
-money as (
+completed as (
 
     select
-        members.origin_kind,
-        members.origin,
-        money_by_customer.months_since,
-        sum(money_by_customer.net_revenue) as net_revenue,
-        {{ sum_margin('money_by_customer.margin', 'money_by_customer.margin_basis') }} as margin,
-        {{ combined_margin_basis('money_by_customer.margin_basis') }} as margin_basis
+        cells.origin_kind,
+        cells.origin,
+        cells.months_since,
+        cells.customers,
+        coalesce(activity.active_customers, 0) as active_customers,
+        coalesce(activity.net_revenue, 0) as net_revenue,
+        case when activity.margin_basis is null then 0 else activity.margin end as margin,
+        activity.margin_basis
 
-    from money_by_customer
-    inner join members on money_by_customer.customer_id = members.customer_id
-    group by members.origin_kind, members.origin, money_by_customer.months_since
+    from cells
+    left join activity
+        on
+            cells.origin_kind = activity.origin_kind
+            and cells.origin = activity.origin
+            and cells.months_since = activity.months_since
 
 ),
 
@@ -256,41 +271,39 @@ final as (
 
     select
         ---------- ids
-        cells.origin_kind,
-        cells.origin,
-        cells.months_since,
+        completed.origin_kind,
+        completed.origin,
+        completed.months_since,
 
         ---------- attributes
         origins_of_many.origin_name,
 
         ---------- who came back
-        cells.customers::integer as customers,
-        coalesce(activity.active_customers, 0)::integer as active_customers,
-        (coalesce(activity.active_customers, 0) / cells.customers)::double as retention,
+        completed.customers::integer as customers,
+        completed.active_customers::integer as active_customers,
+        (completed.active_customers / completed.customers)::double as retention,
 
         ---------- what they brought
-        coalesce(money.net_revenue, 0)::decimal(18, 4) as net_revenue,
-        case when money.origin is null then 0 else money.margin end::decimal(18, 4) as margin,
-        money.margin_basis,
-        (
-            case when money.origin is null then 0 else money.margin end / cells.customers
-        )::decimal(18, 4) as margin_per_customer
+        completed.net_revenue::decimal(18, 4) as net_revenue,
+        completed.margin::decimal(18, 4) as margin,
+        completed.margin_basis,
+        (completed.margin / completed.customers)::decimal(18, 4) as margin_per_customer,
+        -- unknown from the first month on of which it is not known
+        case
+            when bool_and(completed.margin is not null) over so_far
+                then sum((completed.margin / completed.customers)::decimal(18, 4)) over so_far
+        end::decimal(18, 4) as margin_per_customer_so_far
 
-    from cells
+    from completed
     inner join origins_of_many
         on
-            cells.origin_kind = origins_of_many.origin_kind
-            and cells.origin = origins_of_many.origin
-    left join activity
-        on
-            cells.origin_kind = activity.origin_kind
-            and cells.origin = activity.origin
-            and cells.months_since = activity.months_since
-    left join money
-        on
-            cells.origin_kind = money.origin_kind
-            and cells.origin = money.origin
-            and cells.months_since = money.months_since
+            completed.origin_kind = origins_of_many.origin_kind
+            and completed.origin = origins_of_many.origin
+    window so_far as (
+        partition by completed.origin_kind, completed.origin
+        order by completed.months_since
+        rows between unbounded preceding and current row
+    )
 
 )
 

@@ -36,7 +36,8 @@ purchase_days as (
 counted as (
 
     select
-        least(purchase_day, 10) as purchase_day,
+        if(purchase_day < 10, purchase_day::varchar, '10 and later') as purchase_day,
+        'observed' as customers_counted,
         days_to_next,
         days_seen
 
@@ -46,7 +47,8 @@ counted as (
     union all
 
     select
-        null as purchase_day,
+        'any' as purchase_day,
+        'all' as customers_counted,
         days_to_next,
         days_seen
 
@@ -58,7 +60,8 @@ final as (
 
     select
         ---------- ids
-        purchase_day::integer as purchase_day,
+        purchase_day,
+        customers_counted,
 
         ---------- who came back
         count(*)::integer as purchase_days,
@@ -70,14 +73,14 @@ final as (
             )::double as followed_within_{{ days }}_days,
         {% endfor %}
         ---------- after how long
-        quantile_disc(days_to_next, 0.1)::integer as days_of_a_tenth,
-        quantile_disc(days_to_next, 0.25)::integer as days_of_a_quarter,
-        quantile_disc(days_to_next, 0.5)::integer as days_of_half,
-        quantile_disc(days_to_next, 0.75)::integer as days_of_three_quarters,
-        quantile_disc(days_to_next, 0.9)::integer as days_of_nine_tenths
+        quantile_disc(days_to_next, 0.1)::integer as first_tenth_days,
+        quantile_disc(days_to_next, 0.25)::integer as first_quartile_days,
+        quantile_disc(days_to_next, 0.5)::integer as median_days,
+        quantile_disc(days_to_next, 0.75)::integer as third_quartile_days,
+        quantile_disc(days_to_next, 0.9)::integer as ninth_tenth_days
 
     from counted
-    group by purchase_day
+    group by purchase_day, customers_counted
 
 )
 

@@ -1,8 +1,22 @@
 with
 
+as_of_date as (
+
+    select * from {{ ref('int_as_of_date') }}
+
+),
+
+-- lists may have stayed for days
 recommendations as (
 
-    select * from {{ source('mining', 'recommendations') }}
+    select
+        recommendations.* replace (
+            recommendations.days_since
+            + (as_of_date.as_of_date - recommendations.mined_as_of) as days_since
+        )
+
+    from {{ source('mining', 'recommendations') }} as recommendations
+    cross join as_of_date
 
 ),
 
