@@ -10,9 +10,8 @@ import duckdb
 from flows.publish.versions import sync_folder
 from flows.sql_text import quote_name, quote_text
 
-# A night writes whole tables anew beside the old ones, whose blocks are free at its end, and leaves
-# pieces of blocks where rows were corrected: of a shop of 300,000 order lines a quarter of the
-# file, of ten million a twentieth. Below the first size nobody minds; up to the second a fresh copy
+# A night leaves free blocks where its tables have become smaller, and pieces of blocks where rows
+# were corrected. Below the first size nobody minds; up to the second a fresh copy
 # takes some seconds, and any free room is worth it; beyond, only what nights do not fill again.
 _MINDED_BYTES: Final = 20_000_000
 _QUICK_BYTES: Final = 150_000_000

@@ -215,7 +215,11 @@ def _mixtures(
 ) -> tuple[float, float, float, float, float]:
     """Sum the logs of (α + T)^−(r + x) + a / (b + chances − 1) (α + t_x)^−(r + x)."""
     value = by_r = by_alpha = by_a = by_b = 0.0
-    log_a = log(a)
+    # few counts of many customers: their logarithms are taken once
+    log_odds = np.empty(int(repeats.max()) + 1 if len(repeats) else 0)
+    for count in range(len(log_odds)):
+        had = count + chances_at_first
+        log_odds[count] = log(a) - log(b + had - 1) if had else 0.0
     for row in range(len(repeats)):
         x, weight = repeats[row], customers[row]
         log_age = log(alpha + age[row])
@@ -226,7 +230,7 @@ def _mixtures(
             by_alpha -= weight * r / (alpha + age[row])
             continue
         log_recency = log(alpha + recency[row])
-        logit = log_a - log(b + chances - 1) + (r + x) * (log_age - log_recency)
+        logit = log_odds[int(x)] + (r + x) * (log_age - log_recency)
         small = exp(-abs(logit))
         dropped = (1.0 if logit > 0 else small) / (1 + small)
         value += weight * (max(logit, 0.0) + log1p(small) - (r + x) * log_age)

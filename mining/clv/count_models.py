@@ -7,7 +7,7 @@ import numpy as np
 
 from mining.clv.bg_nbd import BG_NBD
 from mining.clv.histories import Histories, Numbers
-from mining.clv.maximum_likelihood import FIRST_CLIMBED, Fit, fit
+from mining.clv.maximum_likelihood import Fit, fit, fit_in_steps
 from mining.clv.mbg_nbd import MBG_NBD
 from mining.clv.pareto_nbd import PARETO_NBD
 from mining.clv.ragged import Ragged
@@ -84,16 +84,16 @@ class FittedModel(NamedTuple):
 
 
 def fitted(model: CountModel, of: Histories) -> FittedModel:
-    """Fit a model by maximum likelihood; of many histories some are climbed first."""
-    starts = model.starts(of)
-    some = of.thinned(FIRST_CLIMBED)
-    if some is not of:
-        starts = [tuple(_climbed(model, some, starts).parameters)]
-    return FittedModel(model, _climbed(model, of, starts), of.customer_count)
+    """Fit a model by maximum likelihood."""
 
+    def climb(most: int | None, starts: Sequence[Sequence[float]]) -> Fit:
+        some = of if most is None else of.thinned(most)
+        return fit(
+            lambda parameters: model.log_likelihood(parameters, some), starts, some.customer_count
+        )
 
-def _climbed(model: CountModel, of: Histories, starts: Sequence[Sequence[float]]) -> Fit:
-    return fit(lambda parameters: model.log_likelihood(parameters, of), starts, of.customer_count)
+    found = fit_in_steps(climb, model.starts(of), len(of.customers))
+    return FittedModel(model, found, of.customer_count)
 
 
 def log_score(fitted: FittedModel, of: Histories, weeks: float, purchases: Numbers) -> float:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma, gammaln
 
 from mining.clv.histories import Numbers
-from mining.clv.maximum_likelihood import FIRST_CLIMBED, Fit, fit
+from mining.clv.maximum_likelihood import Fit, fit, fit_in_steps
 
 PARAMETER_NAMES: Final = ("p", "q", "gamma")
 
@@ -104,22 +104,18 @@ def log_likelihood(parameters: Numbers, of: Spending) -> tuple[float, Numbers]:
 
 
 def fitted(of: Spending) -> Fit:
-    """Fit the model by maximum likelihood; of many customers some are climbed first."""
-    begins, some = starts(of), _thinned(of, FIRST_CLIMBED)
-    if some is not of:
-        begins = [tuple(_climbed(some, begins).parameters)]
-    return _climbed(of, begins)
+    """Fit the model by maximum likelihood."""
 
+    def climb(most: int | None, begins: Sequence[Sequence[float]]) -> Fit:
+        some = of if most is None else _thinned(of, most)
+        return fit(lambda parameters: log_likelihood(parameters, some), begins, len(some.totals))
 
-def _climbed(of: Spending, begins: Sequence[Sequence[float]]) -> Fit:
-    return fit(lambda parameters: log_likelihood(parameters, of), begins, len(of.totals))
+    return fit_in_steps(climb, starts(of), len(of.totals))
 
 
 def _thinned(of: Spending, most: int) -> Spending:
-    """Give each so-manieth customer, so that about `most` are left; all where they are few."""
-    step = len(of.totals) // most
-    if step < 2:
-        return of
+    """Give each so-manieth customer, so that about `most` are left."""
+    step = max(1, len(of.totals) // most)
     days = np.repeat(of.days, np.diff(of.ends, prepend=0))[::step]
     return spending(days, of.totals[::step] * of.unit / days)
 

@@ -5,14 +5,15 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from mining.clv.histories import Numbers
 
 LogLikelihood = Callable[[Numbers], tuple[float, Numbers]]
 
-# Of more observations some are climbed first: their top lies within some standard errors of that of
-# all.
-FIRST_CLIMBED: Final = 20_000
+# Of more observations so many are climbed first, then so many, then all: the top of some lies
+# within some standard errors of that of more.
+_CLIMBED_FIRST: Final = (2_000, 20_000)
 
 # how far a parameter may go from where a search begins: beyond, a likelihood is flat for the data
 # that shops have
@@ -23,7 +24,8 @@ _STEP: Final = 1e-4  # of a logarithm, to difference the gradient by
 _NEWTON_STEPS: Final = 20
 _FAR: Final = 0.2  # of the slope before: a step that leaves more of it calls for a new curvature
 _ROUNDING: Final = 1e-12  # of a cost
-_GRADIENT: Final = 1e-9  # for each observation: smaller is at the top
+_GRADIENT: Final = 1e-9  # for each observation: smaller is at the top ...
+_ENOUGH: Final = 1e-12  # ... and to go on from here would change no digit
 
 
 class Fit(NamedTuple):
@@ -78,21 +80,34 @@ def fit(
         )
         return float(found.fun), np.asarray(found.x)
 
-    logs = begins[0]
-    if len(begins) == 1:
-        logs = _polished(log_likelihood, logs, observations, bounds)
-    cost, slope = _cost(log_likelihood, logs, observations)
-    if len(begins) > 1 or np.abs(slope).max() >= _GRADIENT:
-        best = min((climb(begin) for begin in begins), key=lambda one: one[0])[1]
-        logs = _polished(log_likelihood, best, observations, bounds)
-        cost, slope = _cost(log_likelihood, logs, observations)
-    parameters = np.exp(logs)
-    return Fit(
-        parameters,
-        _standard_errors(log_likelihood, logs, observations),
-        -cost * observations,
-        bool(np.abs(slope).max() < 1e-6),
-    )
+    def polish(logs: Numbers) -> tuple[Numbers, float, Numbers]:
+        return _polished(log_likelihood, logs, observations, bounds)
+
+    with threadpool_limits(1):  # on four numbers the threads of BLAS wait longer than they work
+        if len(begins) == 1:
+            logs, cost, slope = polish(begins[0])
+        if len(begins) > 1 or np.abs(slope).max() >= _GRADIENT:
+            logs, cost, slope = polish(min(map(climb, begins), key=lambda one: one[0])[1])
+        errors = _standard_errors(log_likelihood, logs, observations, slope)
+    return Fit(np.exp(logs), errors, -cost * observations, bool(np.abs(slope).max() < 1e-6))
+
+
+def fit_in_steps(
+    climb: Callable[[int | None, Sequence[Sequence[float]]], Fit],
+    starts: Sequence[Sequence[float]],
+    observations: int,
+) -> Fit:
+    """Fit some observations from each start, more from where that ended, and so on to all.
+
+    Args:
+        climb: fits about so many observations, or all of them (None), from starts.
+        starts: parameters to begin at.
+        observations: how many there are.
+    """
+    for some in _CLIMBED_FIRST:
+        if observations >= 2 * some:
+            starts = [tuple(climb(some, starts).parameters)]
+    return climb(None, starts)
 
 
 def _cost(
@@ -109,8 +124,8 @@ def _polished(
     logs: Numbers,
     observations: float,
     bounds: tuple[Numbers, Numbers],
-) -> Numbers:
-    """Go the last steps to the top, as long as they lead upwards.
+) -> tuple[Numbers, float, Numbers]:
+    """Go the last steps to the top, as long as they lead upwards; give cost and slope there too.
 
     A curvature serves for as many steps as it brings far (the chord method): it costs as much as
     four of them.
@@ -118,7 +133,7 @@ def _polished(
     cost, slope = _cost(log_likelihood, logs, observations)
     curvature = None
     for _ in range(_NEWTON_STEPS):
-        if np.abs(slope).max() < _GRADIENT:
+        if np.abs(slope).max() < _ENOUGH:
             break
         if curvature is None:
             curvature = _curvature(log_likelihood, logs, observations, slope)
@@ -134,35 +149,29 @@ def _polished(
         if np.abs(next_slope).max() > _FAR * np.abs(slope).max():
             curvature = None
         logs, cost, slope = ahead, reached, next_slope
-    return logs
+    return logs, cost, slope
 
 
 def _curvature(
-    log_likelihood: LogLikelihood,
-    logs: Numbers,
-    observations: float,
-    slope: Numbers | None = None,
+    log_likelihood: LogLikelihood, logs: Numbers, observations: float, slope: Numbers
 ) -> Numbers:
     """Difference the gradient of the cost: the second derivatives over the logarithms.
 
-    With the slope at hand to one side only, which is half the work and near enough to go by.
+    To one side, where the slope is at hand: half the work, and right to the fourth digit.
     """
     columns = []
     for place in range(len(logs)):
         step = np.zeros(len(logs))
         step[place] = _STEP
-        above = _cost(log_likelihood, logs + step, observations)[1]
-        if slope is None:
-            below = _cost(log_likelihood, logs - step, observations)[1]
-            columns.append((above - below) / (2 * _STEP))
-        else:
-            columns.append((above - slope) / _STEP)
+        columns.append((_cost(log_likelihood, logs + step, observations)[1] - slope) / _STEP)
     curvature: Numbers = np.array(columns)
     return (curvature + curvature.T) / 2
 
 
-def _standard_errors(log_likelihood: LogLikelihood, logs: Numbers, observations: float) -> Numbers:
-    information = _curvature(log_likelihood, logs, observations) * observations
+def _standard_errors(
+    log_likelihood: LogLikelihood, logs: Numbers, observations: float, slope: Numbers
+) -> Numbers:
+    information = _curvature(log_likelihood, logs, observations, slope) * observations
     values, vectors = np.linalg.eigh(information)
     # along a direction without curvature nothing bounds the parameters that it leads through
     flat = values <= 1e-9 * max(values.max(), 1.0)

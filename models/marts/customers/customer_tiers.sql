@@ -21,25 +21,37 @@ relationship_levels as (
 
 ),
 
+-- by itself: a window over all that keeps only some rows looks at all of them for each
+the_whole as (
+
+    select
+        count(*) as customer_count,
+        count(*) filter (where mean_yearly_profit > 0) as customers_with_profit,
+        -- of all that customers bring; who costs more than they bring is not taken off
+        coalesce(sum(greatest(mean_yearly_revenue, 0)), 0) as all_revenue,
+        coalesce(sum(greatest(mean_yearly_profit, 0)), 0) as all_profit
+
+    from customers
+
+),
+
 ranked as (
 
     select
-        *,
+        customers.*,
+        the_whole.*,
         {% for name, amount in sums -%}
             row_number() over (order by {{ amount }} desc nulls last, customer_id asc)
                 as {{ name }}_rank,
-            -- of all that customers bring; who costs more than they bring is not taken off
-            sum(greatest({{ amount }}, 0)) over () as all_{{ name }},
             sum(greatest({{ amount }}, 0)) over (
                 order by {{ amount }} desc nulls last, customer_id asc
                 rows between unbounded preceding and current row
             ) as {{ name }}_so_far,
         {% endfor %}
-        count(*) over (partition by segment) as segment_customers,
-        count(*) over () as customers,
-        count(*) filter (where mean_yearly_profit > 0) over () as customers_with_profit
+        count(*) over (partition by segment) as segment_customers
 
     from customers
+    cross join the_whole
 
 ),
 
@@ -49,8 +61,8 @@ levelled as (
         *,
         case
             when segment is null then null
-            when segment_customers <= 20 or 20 * segment_customers < customers then 'few'
-            when 20 * segment_customers <= 3 * customers then 'medium'
+            when segment_customers <= 20 or 20 * segment_customers < customer_count then 'few'
+            when 20 * segment_customers <= 3 * customer_count then 'medium'
             else 'many'
         end as segment_size,
         -- beside the mean of those with a profit, in exact decimals
