@@ -21,6 +21,20 @@ relationship_levels as (
 
 ),
 
+contacts as (
+
+    select * from {{ ref('int_customer_contacts') }}
+
+),
+
+-- where no source tells of contacts, nobody knows what is practised
+sources_of_contacts as (
+
+    select count(*) > 0 as are_there
+    from {{ ref('stg_interactions') }}
+
+),
+
 -- by itself: a window over all that keeps only some rows looks at all of them for each
 the_whole as (
 
@@ -106,9 +120,21 @@ final as (
         levelled.segment,
         levelled.segment_size,
         levelled.profit_level,
-        relationship_levels.relationship_level as suggested_relationship_level
+        relationship_levels.relationship_level as suggested_relationship_level,
+        case when sources_of_contacts.are_there then coalesce(contacts.firm_contacts, 0) end
+        ::integer as firm_contacts,
+        case
+            when not sources_of_contacts.are_there then null
+            when contacts.firm_contacts >= 12 then 'partnership'
+            when contacts.firm_contacts >= 2 then 'proactive'
+            when contacts.firm_contacts = 1 then 'accountable'
+            when contacts.answered_contacts > 0 then 'reactive'
+            else 'basic'
+        end as practised_relationship_level
 
     from levelled
+    cross join sources_of_contacts
+    left join contacts on levelled.customer_id = contacts.customer_id
     left join relationship_levels
         on
             levelled.segment_size = relationship_levels.segment_size
