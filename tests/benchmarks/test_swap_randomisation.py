@@ -38,7 +38,7 @@ def test_what_was_related_is_related_no_more():
     assert pairs(swapped) != pairs(swap_randomised(table(contents), 2))
 
 
-@pytest.mark.slow  # two minutes each; test_cross_selling.py holds it on small baskets
+@pytest.mark.slow  # two minutes each; test_basket_sizes.py holds what it rests on
 @pytest.mark.parametrize("source", ["complete_journey", "online_retail"])
 def test_next_to_no_rule_is_published_of_unrelated_items(source, request):
     """The first of the benchmark's fifty sets has at most 5 % of the real rules."""
