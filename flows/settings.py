@@ -136,7 +136,8 @@ class MiningSettings(_Section):
         ge=1,
         description="rules, buying order, profiles and lists are mined anew when the as-of date "
         "is so many days later; until then those found last stay, with their date; 1: in each "
-        "refresh",
+        "refresh; 7 halves the nights of a shop of ten million order lines. Forecasts are of each "
+        "night, and a full build mines anew",
     )
     item_levels: list[ItemLevel] = Field(
         ["product_type"],
@@ -383,8 +384,9 @@ class RefreshSettings(_Section):
     memory_gigabytes: Decimal = Field(
         Decimal(3),
         ge=Decimal("0.5"),
-        description="memory that building tables may take, less where the machine has less; what "
-        "does not fit is written to disk for a while",
+        description="memory that building tables may take, at most 80 % of what there is; what "
+        "does not fit is written to disk for a while. Python, mining and publishing come on top, "
+        "about 1 GB; lower it where nights are killed, raise it beyond ten million order lines",
     )
     reporting_currency: str | None = Field(
         None,

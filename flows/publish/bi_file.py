@@ -131,13 +131,18 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, table: PublishedTable) ->
         [table.schema, table.name],
     ).fetchone()
     if described and described[0]:
-        connection.execute(f"comment on table {target} is {quote_text(described[0].strip())}")
+        connection.execute(f"comment on table {target} is {quote_text(_on_one_line(described[0]))}")
     for name, _, text in columns:
         if text:
             connection.execute(
-                f"comment on column {target}.{quote_name(name)} is {quote_text(text)}"
+                f"comment on column {target}.{quote_name(name)} is {quote_text(_on_one_line(text))}"
             )
     return int(copied[0]) if copied else 0
+
+
+def _on_one_line(text: str) -> str:
+    """A description as tools show it, in a cell: without the line breaks of its YAML."""
+    return " ".join(text.split())
 
 
 def _write_keys(connection: duckdb.DuckDBPyConnection, tables: Sequence[PublishedTable]) -> None:

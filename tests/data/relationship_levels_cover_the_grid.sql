@@ -3,7 +3,7 @@ with
 
 sizes as (
 
-    select unnest(['few', 'medium', 'many']) as segment_size
+    select unnest(['few', 'medium', 'many']) as profit_level_size
 
 ),
 
@@ -16,14 +16,14 @@ levels as (
 final as (
 
     select
-        sizes.segment_size,
+        sizes.profit_level_size,
         levels.profit_level
 
     from sizes
     cross join levels
     left join {{ ref('relationship_levels') }} as relationship_levels
         on
-            sizes.segment_size = relationship_levels.segment_size
+            sizes.profit_level_size = relationship_levels.profit_level_size
             and levels.profit_level = relationship_levels.profit_level
     where relationship_levels.relationship_level is null
 

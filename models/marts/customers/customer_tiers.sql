@@ -4,14 +4,12 @@ with
 customers as (
 
     select
-        clv.customer_id,
-        rfm.segment,
-        (clv.net_revenue / greatest(1, clv.tenure_years))::decimal(18, 4) as mean_yearly_revenue,
-        (clv.yearly_margin - clv.yearly_cost_to_serve)::decimal(18, 4) as mean_yearly_profit,
-        clv.margin_basis
+        customer_id,
+        (net_revenue / greatest(1, tenure_years))::decimal(18, 4) as mean_yearly_revenue,
+        (yearly_margin - yearly_cost_to_serve)::decimal(18, 4) as mean_yearly_profit,
+        margin_basis
 
-    from {{ ref('clv') }} as clv
-    left join {{ ref('rfm') }} as rfm on clv.customer_id = rfm.customer_id
+    from {{ ref('clv') }}
 
 ),
 
@@ -62,10 +60,33 @@ ranked as (
                 rows between unbounded preceding and current row
             ) as {{ name }}_so_far,
         {% endfor %}
-        count(*) over (partition by segment) as segment_customers
+        -- beside the mean of those with a profit, in exact decimals
+        case
+            when customers.mean_yearly_profit is null then null
+            when customers.mean_yearly_profit <= 0 then 'low'
+            when
+                customers.mean_yearly_profit * (2 * the_whole.customers_with_profit)
+                < the_whole.all_profit
+                then 'low'
+            when
+                customers.mean_yearly_profit * the_whole.customers_with_profit
+                < 2 * the_whole.all_profit
+                then 'medium'
+            else 'high'
+        end as profit_level
 
     from customers
     cross join the_whole
+
+),
+
+counted as (
+
+    select
+        *,
+        count(*) over (partition by profit_level) as level_customers
+
+    from ranked
 
 ),
 
@@ -74,21 +95,13 @@ levelled as (
     select
         *,
         case
-            when segment is null then null
-            when segment_customers <= 20 or 20 * segment_customers < customer_count then 'few'
-            when 20 * segment_customers <= 3 * customer_count then 'medium'
+            when profit_level is null then null
+            when level_customers <= 20 or 20 * level_customers < customer_count then 'few'
+            when 20 * level_customers <= 3 * customer_count then 'medium'
             else 'many'
-        end as segment_size,
-        -- beside the mean of those with a profit, in exact decimals
-        case
-            when mean_yearly_profit is null then null
-            when mean_yearly_profit <= 0 then 'low'
-            when mean_yearly_profit * (2 * customers_with_profit) < all_profit then 'low'
-            when mean_yearly_profit * customers_with_profit < 2 * all_profit then 'medium'
-            else 'high'
-        end as profit_level
+        end as profit_level_size
 
-    from ranked
+    from counted
 
 ),
 
@@ -117,9 +130,8 @@ final as (
         levelled.margin_basis,
 
         ---------- relationship
-        levelled.segment,
-        levelled.segment_size,
         levelled.profit_level,
+        levelled.profit_level_size,
         relationship_levels.relationship_level as suggested_relationship_level,
         case when sources_of_contacts.are_there then coalesce(contacts.firm_contacts, 0) end
         ::integer as firm_contacts,
@@ -137,7 +149,7 @@ final as (
     left join contacts on levelled.customer_id = contacts.customer_id
     left join relationship_levels
         on
-            levelled.segment_size = relationship_levels.segment_size
+            levelled.profit_level_size = relationship_levels.profit_level_size
             and levelled.profit_level = relationship_levels.profit_level
 
 )

@@ -132,6 +132,14 @@ by_month as (
 
 ),
 
+-- where no source tells of any, nobody knows what winning costs
+costs_told as (
+
+    select count(cost) > 0 as are_there
+    from events
+
+),
+
 won as (
 
     select
@@ -164,9 +172,11 @@ completed as (
         -- without merchandise there is none
         case when by_month.margin_basis is null then 0 else by_month.known_margin end as margin,
         by_month.customer_kind = 'new' and unobserved.month is null as tells_of_winning,
-        coalesce(won.customers_won, 0) as customers_won
+        coalesce(won.customers_won, 0) as customers_won,
+        costs_told.are_there as tells_of_costs
 
     from by_month
+    cross join costs_told
     left join won on by_month.month = won.month
     left join unobserved on by_month.month = unobserved.month
 
@@ -197,10 +207,12 @@ final as (
         ---------- winning customers
         case when completed.tells_of_winning then completed.customers_won end::integer
             as customers_won,
-        case when completed.tells_of_winning then completed.cost_of_winning end::decimal(18, 4)
-            as cost_of_winning,
         case
-            when completed.tells_of_winning
+            when completed.tells_of_winning and completed.tells_of_costs
+                then completed.cost_of_winning
+        end::decimal(18, 4) as cost_of_winning,
+        case
+            when completed.tells_of_winning and completed.tells_of_costs
                 then completed.cost_of_winning / nullif(completed.customers_won, 0)
         end::decimal(18, 4) as cost_per_customer_won,
 
