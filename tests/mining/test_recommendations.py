@@ -153,7 +153,8 @@ def test_candidates_are_new_and_sold_and_linked_to_what_speaks_for_them(rows, so
         ]
         for place, product in enumerate(listed):
             cosine = {
-                int(one): near.cosines[one][near.products[one] == product].sum() for one in own
+                int(one): float(near.cosines[one][near.products[one] == product].sum())
+                for one in own
             }
             parts = {one: own[one] * cosine[one] for one in own}
             assert found.recent_likeness[customer, place] == pytest.approx(

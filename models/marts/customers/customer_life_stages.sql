@@ -55,9 +55,9 @@ stretches as (
         numbered.stretch,
         bool_or(numbered.is_after_lapse) as is_won_back,
         min(numbered.order_date) as from_date,
-        (max(numbered.order_date) + any_value(active_days.active_days))::date as slips_on,
-        (max(numbered.order_date) + 2 * any_value(active_days.active_days))::date as lapses_on,
-        (min(numbered.order_date) + any_value(active_days.active_days))::date as is_old_on
+        (max(numbered.order_date) + max(active_days.active_days))::date as slips_on,
+        (max(numbered.order_date) + 2 * max(active_days.active_days))::date as lapses_on,
+        (min(numbered.order_date) + max(active_days.active_days))::date as is_old_on
 
     from numbered
     cross join active_days

@@ -123,7 +123,7 @@ origins_of_many as (
     select
         origin_kind,
         origin,
-        any_value(origin_name) as origin_name
+        max(origin_name) as origin_name
 
     from origins
     group by origin_kind, origin
