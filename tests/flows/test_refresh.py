@@ -296,7 +296,7 @@ def test_a_past_as_of_date_counts_nothing_from_it_on(shop: Path, refresh: Refres
 @pytest.mark.slow  # three refreshes; test_mine_recommendations.py holds when lists are due
 def test_mining_by_the_week_leaves_what_was_found_for_days(shop: Path, refresh: Refresh) -> None:
     weekly = {"REGULARS_MINING__EVERY_DAYS": "7"}
-    warehouse, published = shop / "warehouse", published_file(shop / "warehouse")
+    warehouse = shop / "warehouse"
     dates = """
         select
             (select as_of_date from marts.about),
@@ -305,6 +305,7 @@ def test_mining_by_the_week_leaves_what_was_found_for_days(shop: Path, refresh: 
     """
     listed = "select customer_id, product_id from marts.recommendations order by all"
     refresh(shop / "landing", warehouse, environment=weekly)
+    published = published_file(warehouse)
     ((begin, lists_of, _),) = rows(published, dates)
     assert lists_of == [begin]
     before = rows(published, listed)
