@@ -18,3 +18,9 @@ end
     {{ amount }}
     {%- endif -%}
 {%- endmacro %}
+
+{#- Money in whole numbers, for thresholds that a quotient of doubles would miss: 3.3 × 3 / 3.3 is above
+    3 there. -#}
+{% macro in_millionths(money) -%}
+(({{ money }}) * 1000000)::hugeint
+{%- endmacro %}

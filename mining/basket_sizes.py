@@ -10,6 +10,7 @@ side only the other places are filled at random, with the other items.
 """
 
 from collections.abc import Collection, Iterator
+from functools import partial, reduce
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -17,14 +18,14 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csc_array
-from scipy.special import rel_entr
 
 from mining.baskets import Baskets
+from mining.itemsets import columns_apart
+from mining.poisson_binomial import upper_tail
 
 _ROUNDS: Final = 500
 _STEPS: Final = 100
 _CLOSE: Final = 1e-9  # of every count and size, relative
-_EXACT: Final = 1_000  # baskets with the left side; of more, a bound takes the place of the tail
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -37,9 +38,7 @@ class AgainstSizes(NamedTuple):
         expected_confidence: the share of the left side's baskets that would hold the right side;
             nan where no basket has the left side.
         p_values: the chance of at least so many baskets with both, given those with the left side:
-            the tail of a Poisson binomial distribution, of more than 1,000 baskets Hoeffding's
-            bound on it (1963, Probability Inequalities for Sums of Bounded Random Variables,
-            theorem 1), which is never below.
+            the tail of a Poisson binomial distribution (`mining.poisson_binomial`).
     """
 
     expected_confidence: Floats
@@ -53,6 +52,7 @@ def against_basket_sizes(
     joint: Counts,
     *,
     without_place: Collection[str] = (),
+    never_together: pa.Table | None = None,
 ) -> AgainstSizes:
     """Hold rules against baskets of the same sizes with items of the same counts, else random.
 
@@ -62,13 +62,16 @@ def against_basket_sizes(
         consequents: the right side; of several items their chances are multiplied.
         joint: baskets with both.
         without_place: items that are no part of a basket's size, as what its buyer is.
+        never_together: `item` and `other`: pairs of which one may bring the other with it, as a
+            product does its category. What a left side always brings takes places too.
     """
     expected, p_values = np.full(len(joint), np.nan), np.ones(len(joint))
-    for rule, with_left, chance in _trials(baskets, antecedents, consequents, without_place):
+    for rule, with_left, chance in _trials(
+        baskets, antecedents, consequents, without_place, never_together
+    ):
         trials = int(with_left.sum())
         expected[rule] = with_left @ chance / trials
-        tail = _tail if trials <= _EXACT else _bound
-        p_values[rule] = tail(with_left, chance, int(joint[rule]))
+        p_values[rule] = upper_tail(with_left, chance, int(joint[rule]))
     return AgainstSizes(expected, p_values)
 
 
@@ -103,6 +106,7 @@ def _trials(
     antecedents: pa.ChunkedArray,
     consequents: pa.ChunkedArray,
     without_place: Collection[str],
+    never_together: pa.Table | None = None,
 ) -> Iterator[tuple[int, Counts, Floats]]:
     """Yield each rule whose left side some baskets have, with these baskets by their size.
 
@@ -121,19 +125,29 @@ def _trials(
     )
     lists = csc_array(contents)
     place_of = {item: place for place, item in enumerate(baskets.items)}
+    brought = columns_apart(never_together, baskets.items)
     found: dict[tuple[str, ...], _Left] = {}
+
+    def rows_with(place: int) -> NDArray[np.int32]:
+        rows: NDArray[np.int32] = lists.indices[lists.indptr[place] : lists.indptr[place + 1]]
+        return rows
 
     def left_side(items: tuple[str, ...]) -> _Left:
         if items not in found:
-            holding: NDArray[np.int32] | None = None
-            taking = [place_of[item] for item in items if item in place_of]
-            for item in items:
-                place = place_of.get(item)
-                begin, end = (0, 0) if place is None else lists.indptr[place : place + 2]
-                rows = lists.indices[begin:end]
-                holding = rows if holding is None else np.intersect1d(holding, rows, True)
+            taking = {place_of[item] for item in items if item in place_of}
+            holding = np.empty(0, np.int32)
+            if len(taking) == len(items):
+                holding = reduce(
+                    partial(np.intersect1d, assume_unique=True), map(rows_with, taking)
+                )
             with_left = np.bincount(size_of_row[holding], minlength=len(kinds_of_size))
-            taken = count_of_item[[place for place in taking if has_place[place]]]
+            may_bring = brought[np.isin(brought[:, 0], list(taking)), 1].tolist()
+            taking |= {
+                other
+                for other in may_bring
+                if len(holding) and np.isin(holding, rows_with(other)).all()
+            }
+            taken = count_of_item[[place for place in sorted(taking) if has_place[place]]]
             found[items] = _Left(
                 with_left,
                 _fullness_beside(
@@ -159,34 +173,6 @@ def _trials(
             odds = 0 if place is None else popularity[count_of_item[place]] * beside
             chance = chance * (odds / (1 + odds))
         yield rule, with_left, chance
-
-
-@njit(cache=True)
-def _tail(trials: Counts, chances: Floats, least: int) -> float:
-    """Chance of at least so many successes, where each kind of trial has a chance of its own."""
-    likely = np.zeros(trials.sum() + 1)
-    likely[0] = 1
-    done = 0
-    for kind in range(len(trials)):
-        chance = chances[kind]
-        for _ in range(trials[kind]):
-            done += 1
-            for successes in range(done, 0, -1):
-                likely[successes] = (
-                    likely[successes] * (1 - chance) + likely[successes - 1] * chance
-                )
-            likely[0] *= 1 - chance
-    return float(min(likely[least:].sum(), 1.0))
-
-
-def _bound(trials: Counts, chances: Floats, least: int) -> float:
-    """Hoeffding's bound on `_tail`."""
-    number = trials.sum()
-    share, mean = least / number, trials @ chances / number
-    if share <= mean:
-        return 1.0
-    divergence = rel_entr(share, mean) + rel_entr(1 - share, 1 - mean)
-    return float(np.exp(-number * divergence))
 
 
 def _fitted(

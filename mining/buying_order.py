@@ -8,6 +8,7 @@ proven at a later one, on purchases that played no part in finding them. Their o
 time before both, which played no part either.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from mining.itemsets import columns_apart
 from mining.order_of_two import Floats, Integers, compare_orders
 from mining.thresholds import Threshold, exact, exact_share, reaches
 
-MAXIMUM_ITEMS: Final = 4_000  # their pairs are counted in square tables
+MAXIMUM_ITEMS: Final = 4_000  # of a line, or of all: their pairs are counted in square tables
 MAXIMUM_CANDIDATES: Final = 2_000  # each pair tested takes power from the tests of the others
 LEAST_Z: Final = 2.0  # of a candidate where it is found: less is not worth a test
 
@@ -63,6 +64,7 @@ BUYING_ORDER_SCHEMA: Final = pa.schema(
         ("order_ratio", pa.float64()),
         ("order_p_value", pa.float64()),
         ("is_in_order", pa.bool_()),
+        ("longest_wait_days", pa.int64()),
         ("first_quartile_days", pa.float64()),
         ("median_days", pa.float64()),
         ("third_quartile_days", pa.float64()),
@@ -75,6 +77,8 @@ UP_SELL_SCHEMA: Final = pa.schema(
         ("again_customers", pa.int64()),
         ("switched_customers", pa.int64()),
         ("switched_share", pa.float64()),
+        ("switched_share_low", pa.float64()),
+        ("switched_share_high", pa.float64()),
     ]
 )
 
@@ -88,7 +92,7 @@ class Histories(NamedTuple):
         first_purchases: `customer`, `item`, `first_day` and `last_day` with the item, and
             `early_days`, the days with it before `begin_of_search`; each customer and item once, in
             the order of customers: 32-bit numbers without nulls.
-        items: keys of the items, in the order of their numbers.
+        items: keys of the items, in the order of their numbers: those most bought come first.
         monthly_shares: of the customers' days with a purchase in a month, those with the item:
             items × months.
         cut: the day on which the later period begins; None where there is none.
@@ -194,23 +198,27 @@ def mine_buying_order(
         The order is that of the purchases before both times: a pair was found by who took the next
         item after the first in them, which says nothing of its order any more. See
         `mining.order_of_two`: a ratio of 1 is a pair that is bought in any order; `is_in_order`
-        tells of pairs that held, which are not (q_value of `order_p_value` over them). The days
-        between both first purchases are of all history.
+        tells of pairs that held, which are not (q_value of `order_p_value` over them), and which
+        more than half of the customers bought in this order.
+        Waits are of all history, and of customers who can be seen long enough: of who bought the
+        first item `longest_wait_days`, half the history, before its end or earlier, and the next
+        one within so many days. Without that limit short waits, which are seen of everybody, would
+        outnumber long ones, which are seen of the oldest customers only. Null where nobody did.
         With `steps`, `UP_SELL_SCHEMA`: of all who first bought the next item after the first one,
         how many bought either again on a later day, and how many of these only the next. Where
-        these are fewer than half the pair is not published: both go on being bought.
-        Without a cut, or with less time before it than after, there are none.
+        their share is not above a half, by the lower end of its interval, the pair is not
+        published: both go on being bought. Nor is that asked of what nobody buys again.
+        Without a cut, or with less time before it than after, there are none. Of more than
+        `MAXIMUM_ITEMS` items, with `steps` of each line, the first ones count.
 
     Raises:
         TypeError: for a threshold given as a float.
-        ValueError: where a threshold lies outside its limits, or there are too many items.
+        ValueError: where a threshold lies outside its limits.
     """
     least_share = exact_share("minimum_share", minimum_share)
     least_lift = float(exact("minimum_lift", minimum_lift))
     if minimum_customers < 1:
         raise ValueError(f"minimum_customers must be 1 or more, got {minimum_customers}")
-    if len(histories.items) > MAXIMUM_ITEMS:
-        raise ValueError(f"items must be at most {MAXIMUM_ITEMS:,}, got {len(histories.items):,}")
     schema = BUYING_ORDER_SCHEMA if steps is None else UP_SELL_SCHEMA
     cut, end = histories.cut, histories.end
     if cut is None or not len(histories.first_purchases):
@@ -233,7 +241,9 @@ def mine_buying_order(
     names = pa.array(histories.items, pa.string())
     bought = _by_item(histories.first_purchases, len(histories.items))
     again, switched = _switches(first, following, *bought[:4])
-    worth_it = is_held if steps is None else is_held & (2 * switched >= again)
+    switched_low, switched_high = wilson_interval(switched, again)
+    has_moved = (again == 0) | (switched_low > 0.5)
+    worth_it = is_held if steps is None else is_held & has_moved
     columns = {
         "first_item": names.take(pa.array(first)),
         "next_item": names.take(pa.array(following)),
@@ -246,11 +256,13 @@ def mine_buying_order(
         "is_held": is_held,
         "is_published": worth_it & (np.cumsum(worth_it) <= maximum_pairs),
         **_order(histories, begin, first, following, is_held),
-        **_waits(bought, first, following),
+        **_waits(bought, first, following, end),
         "rank": np.arange(1, len(first) + 1),
         "again_customers": again,
         "switched_customers": switched,
         "switched_share": _share(switched, again),
+        "switched_share_low": pa.array(switched_low, mask=again == 0),
+        "switched_share_high": pa.array(switched_high, mask=again == 0),
     }
     return pa.table([columns[name] for name in schema.names], schema)
 
@@ -301,22 +313,51 @@ def _sifted(
 ) -> tuple[Integers, Integers]:
     """Pairs that reach the thresholds, and are more frequent than the items by themselves."""
     count = len(time.starts) // 2
-    lines, prices, rise = steps or (np.zeros(count, np.int32), np.zeros(count), 0.0)
-    first, following, followed, customers, rough = _rough_pairs(
-        time.starts,
-        time.customer,
-        int((time.stratum >= 0).sum()),
-        len(time.stratum),
-        minimum_customers,
-        apart,
-        steps is not None,
-        lines,
-        prices,
-        rise,
-    )
-    kept = np.flatnonzero(reaches(least_share, followed, customers))
-    kept = kept[np.argsort(-rough[kept], kind="stable")[:_SIFTED]]
-    return first[kept], following[kept]
+    active = int((time.stratum >= 0).sum())
+    lines = np.zeros(count, np.int32) if steps is None else steps.lines
+    parts = [(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0))]
+    for items in _groups_of_items(lines):
+        rows, starts = _rows_of(time, items)
+        customers, customer = np.unique(time.customer[rows], return_inverse=True)
+        number_of = np.full(count, -1, np.int32)
+        number_of[items] = np.arange(len(items), dtype=np.int32)
+        among = number_of[apart]
+        first, following, followed, exposed, rough = _rough_pairs(
+            starts,
+            customer.astype(np.int32),
+            active,
+            len(customers),
+            minimum_customers,
+            among[(among >= 0).all(axis=1)],
+        )
+        kept = reaches(least_share, followed, exposed)
+        if steps is not None:
+            prices = steps.prices[items]
+            kept &= prices[following] >= steps.minimum_rise * prices[first]
+        parts.append((items[first[kept]], items[following[kept]], rough[kept]))
+    first, following, rough = (np.concatenate(column) for column in zip(*parts, strict=True))
+    best = np.lexsort((following, first, -rough))[:_SIFTED]
+    return first[best], following[best]
+
+
+def _groups_of_items(lines: Integers) -> Iterator[Integers]:
+    """Yield the items of each line, the first ones of many; those of no line are left out."""
+    order = np.argsort(lines, kind="stable").astype(np.int32)
+    begins = np.flatnonzero(np.diff(lines[order], prepend=-1))
+    for items in np.split(order, begins):
+        if len(items) > 1 and lines[items[0]] >= 0:
+            yield items[:MAXIMUM_ITEMS]
+
+
+def _rows_of(time: _Time, items: Integers) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the rows of some items, and where those of each begin, as `_Time.starts` does."""
+    count = len(time.starts) // 2
+    places = np.concatenate([items, items + count])
+    lengths = time.starts[places + 1] - time.starts[places]
+    starts = np.zeros(len(places) + 1, np.int64)
+    np.cumsum(lengths, out=starts[1:])
+    rows = np.arange(starts[-1]) + np.repeat(time.starts[places] - starts[:-1], lengths)
+    return rows, starts
 
 
 def _followers(time: _Time, first: Integers, following: Integers) -> _Followers:
@@ -338,12 +379,7 @@ def _followers(time: _Time, first: Integers, following: Integers) -> _Followers:
     z_scores = np.divide(
         followed - expected, deviation, out=np.zeros(len(first)), where=deviation > 0
     )
-    by_themselves = np.array(
-        [
-            fisher_p_values(max(n, 1), *(np.array([count]) for count in pair))[0]
-            for n, *pair in zip(at_risk.tolist(), customers, takers, followed, strict=True)
-        ]
-    )
+    by_themselves = fisher_p_values(at_risk, customers, takers, followed)
     p_values = np.maximum(by_themselves, _upper_tail(followed, expected, variance))
     return _Followers(customers, followed, expected, z_scores, p_values)
 
@@ -417,6 +453,7 @@ def _order(
     if is_held.any():
         q_values = false_discovery_control(orders.p_values[is_held])
         is_in_order[is_held] = q_values <= MAXIMUM_Q_VALUE
+        is_in_order &= 2 * orders.in_order > orders.both
     return {
         "both_customers": orders.both,
         "in_order_customers": orders.in_order,
@@ -429,18 +466,22 @@ def _order(
     }
 
 
-def _waits(bought: _ByItem, first: Integers, following: Integers) -> dict[str, Floats]:
-    """How long it takes from one first purchase to the other."""
-    quartiles = np.array(
-        [
-            np.quantile(
-                _lags(bought.starts, bought.customer, bought.first_day, *pair), (0.25, 0.5, 0.75)
-            )
-            for pair in zip(first, following, strict=True)
-        ]
-    ).reshape(-1, 3)
+def _waits(bought: _ByItem, first: Integers, following: Integers, end: int) -> dict[str, Any]:
+    """How long it takes from one first purchase to the other, of whom it can be told."""
+    begin = int(bought.first_day.min())
+    longest = (end - begin) // 2
+    quartiles = np.full((len(first), 3), np.nan)
+    for place, (one, other) in enumerate(zip(first, following, strict=True)):
+        lags = _lags(
+            *(bought.starts, bought.customer, bought.first_day, one, other, end - longest, longest)
+        )
+        if len(lags):
+            quartiles[place] = np.quantile(lags, (0.25, 0.5, 0.75))
     names = ("first_quartile_days", "median_days", "third_quartile_days")
-    return dict(zip(names, quartiles.T, strict=True))
+    return {"longest_wait_days": np.full(len(first), longest)} | {
+        name: pa.array(column, mask=np.isnan(column))
+        for name, column in zip(names, quartiles.T, strict=True)
+    }
 
 
 @njit(cache=True)
@@ -451,12 +492,21 @@ def _rough_pairs(
     customers: int,
     minimum_customers: int,
     apart: Integers,
-    has_step: bool,
-    lines: Integers,
-    prices: Floats,
-    minimum_rise: float,
 ) -> Any:
-    """Count all pairs, regardless of strata, and keep those above what independence gives."""
+    """Count all pairs, regardless of strata, and keep those above what independence gives.
+
+    Args:
+        starts: see `_Time`.
+        customer: see `_Time`; numbered from 0 without gaps.
+        active: customers who took anything new, whatever it is.
+        customers: how many are numbered.
+        minimum_customers: of a pair.
+        apart: pairs that do not count.
+
+    Returns:
+        First and following item, customers who took the following one, those who might have, and a
+        rough z-score, of each pair in their order.
+    """
     count = len(starts) // 2
     # each customer's rows, so that pairs are counted customer by customer
     begins = np.zeros(customers + 1, np.int64)
@@ -491,12 +541,6 @@ def _rough_pairs(
         for other in range(count):
             together = followed[one, other]
             if together < minimum_customers:
-                continue
-            if has_step and not (
-                lines[one] >= 0
-                and lines[one] == lines[other]
-                and prices[other] >= minimum_rise * prices[one]
-            ):
                 continue
             both = had_both[one, other] if one < other else had_both[other, one]
             had = starts[one + 1] - starts[one] - both
@@ -585,9 +629,25 @@ def _compare_strata(
 
 @njit(cache=True)
 def _lags(
-    starts: NDArray[np.int64], customers: Integers, first_days: Integers, one: int, other: int
+    starts: NDArray[np.int64],
+    customers: Integers,
+    first_days: Integers,
+    one: int,
+    other: int,
+    begun_by: int,
+    longest: int,
 ) -> Integers:
-    """Days between both first purchases, of the customers who bought the one on an earlier day."""
+    """Days between both first purchases, of the customers who bought the one on an earlier day.
+
+    Args:
+        starts: see `_ByItem`.
+        customers: see `_ByItem`.
+        first_days: see `_ByItem`.
+        one: the item bought first.
+        other: the one bought later.
+        begun_by: the last day of the first purchase of the one.
+        longest: greater lags do not count.
+    """
     lags = np.empty(starts[one + 1] - starts[one], np.int32)
     count = 0
     left, right = starts[one], starts[other]
@@ -597,8 +657,9 @@ def _lags(
         elif customers[left] > customers[right]:
             right += 1
         else:
-            if first_days[left] < first_days[right]:
-                lags[count] = first_days[right] - first_days[left]
+            lag = first_days[right] - first_days[left]
+            if 0 < lag <= longest and first_days[left] <= begun_by:
+                lags[count] = lag
                 count += 1
             left += 1
             right += 1

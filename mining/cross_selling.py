@@ -114,7 +114,9 @@ def mine_cross_sell_rules(
         minimum_improvement=minimum_improvement,
     )
     candidates = passed.slice(0, MAXIMUM_CANDIDATES)
-    proven = prove_on_later_baskets(candidates, baskets(*holdout) if holdout else None)
+    proven = prove_on_later_baskets(
+        candidates, baskets(*holdout) if holdout else None, never_together=never_together
+    )
     worth_it = pc.fill_null(proven["is_held"], True).to_numpy()
     is_published = worth_it & (np.cumsum(worth_it) <= maximum_rules)
     field = CROSS_SELL_RULES_SCHEMA.field("is_published")

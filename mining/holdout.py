@@ -1,7 +1,8 @@
 """Proof of rules on later baskets, which played no part in finding them.
 
-Of thousands of rules that fit the baskets they were found in, some fit by chance. So each is tested
-once more where it was not sought, and the number of tests is accounted for: Webb (2007),
+Of thousands of rules that fit the baskets they were found in, some fit by chance, and others are a
+true rule with an idle item beside it. So each is tested once more where it was not sought, as a
+whole and item by item on its left, and the number of tests is accounted for: Webb (2007),
 Discovering Significant Patterns.
 """
 
@@ -33,10 +34,15 @@ HOLDOUT_FIELDS: Final = [
     pa.field("holdout_lift", pa.float64()),
     pa.field("p_value", pa.float64()),
     pa.field("q_value", pa.float64()),
+    pa.field("idle_p_value", pa.float64()),
     pa.field("is_held", pa.bool_()),
 ]
 
 MAXIMUM_Q_VALUE: Final = 0.05
+MAXIMUM_IDLE_P_VALUE: Final = 0.05  # of rules with an idle item on the left so few slip through
+LEAST_JOINT: Final = (
+    5  # later baskets, and so customers, that a rule must stand in: fewer are cases
+)
 
 Counts = NDArray[np.int64]
 
@@ -57,7 +63,9 @@ class LaterCounts(NamedTuple):
     joint: Counts
 
 
-def prove_on_later_baskets(rules: pa.Table, later: Baskets | None) -> pa.Table:
+def prove_on_later_baskets(
+    rules: pa.Table, later: Baskets | None, *, never_together: pa.Table | None = None
+) -> pa.Table:
     """Put beside each rule what later baskets say of it.
 
     Args:
@@ -65,14 +73,18 @@ def prove_on_later_baskets(rules: pa.Table, later: Baskets | None) -> pa.Table:
         later: baskets of a time after those that the rules were found in, one for each customer:
             what one customer buys again and again is one piece of evidence. None, or none in it,
             where there is no such time.
+        never_together: see `mining.basket_sizes.against_basket_sizes`.
 
     Returns:
         `rules` with `HOLDOUT_FIELDS`. `p_value` is one-sided, and the greater of two chances of at
         least so many joint baskets: were both sides independent (Fisher's exact test), and were
         only the items' counts and the baskets' sizes at work (`mining.basket_sizes`), which would
         give `holdout_expected_confidence`. `q_value` is that of Benjamini and Hochberg (1995) over
-        all of `rules`. A rule `is_held` where its q_value is at most `MAXIMUM_Q_VALUE` and its lift
-        there above 1, compared in integers.
+        all of `rules`. `idle_p_value` is the greatest chance of so many, were one of several items
+        on the left idle: Fisher's test within the baskets with the others; null of a single item.
+        A rule `is_held` where its q_value is at most `MAXIMUM_Q_VALUE`, its idle_p_value, if any,
+        at most `MAXIMUM_IDLE_P_VALUE`, its lift there above 1, compared in integers, and its joint
+        baskets are `LEAST_JOINT` or more.
         Confidence and its Wilson interval are null where no basket has the left side, lift where
         none has either side. Without later baskets all is null: the rules are untested.
     """
@@ -85,9 +97,19 @@ def prove_on_later_baskets(rules: pa.Table, later: Baskets | None) -> pa.Table:
         count_itemsets(later, right_items),
         count_itemsets(later, _both(left_items, right_items)),
     )
-    sizes = against_basket_sizes(later, left_items, right_items, counts.joint)
-    fisher = fisher_p_values(later.basket_count, counts.left, counts.right, counts.joint)
-    return proven(rules, counts, fisher, sizes)
+    sizes = against_basket_sizes(
+        later, left_items, right_items, counts.joint, never_together=never_together
+    )
+    rule, rest, rest_and_right = _with_one_item_less(left_items, right_items)
+    idle = np.full(len(rules), np.nan)
+    of_each_item = fisher_p_values(
+        count_itemsets(later, rest),
+        counts.left[rule],
+        count_itemsets(later, rest_and_right),
+        counts.joint[rule],
+    )
+    np.fmax.at(idle, rule, of_each_item)
+    return proven(rules, counts, fisher_p_values(*counts), sizes, idle)
 
 
 def untested(rules: pa.Table) -> pa.Table:
@@ -99,7 +121,11 @@ def untested(rules: pa.Table) -> pa.Table:
 
 
 def proven(
-    rules: pa.Table, counts: LaterCounts, fisher: NDArray[np.float64], sizes: AgainstSizes
+    rules: pa.Table,
+    counts: LaterCounts,
+    fisher: NDArray[np.float64],
+    sizes: AgainstSizes,
+    idle: NDArray[np.float64],
 ) -> pa.Table:
     """Put beside rules what was counted and tested of each, as `prove_on_later_baskets` says.
 
@@ -108,6 +134,7 @@ def proven(
         counts: of later baskets, for each rule.
         fisher: p of each, were its sides independent.
         sizes: each held against the sizes of baskets.
+        idle: p of each, were a part of its left side idle; nan where it has one part.
     """
     n, left, right, joint = counts
     p_value = np.maximum(fisher, sizes.p_values)
@@ -126,7 +153,11 @@ def proven(
         _known(n * joint / np.maximum(left * right, 1), left * right),
         p_value,
         q_value,
-        (q_value <= MAXIMUM_Q_VALUE) & (n * joint > left * right),
+        pa.array(idle, mask=np.isnan(idle)),
+        (q_value <= MAXIMUM_Q_VALUE)
+        & (np.isnan(idle) | (idle <= MAXIMUM_IDLE_P_VALUE))
+        & (n * joint > left * right)
+        & (joint >= LEAST_JOINT),
     ]
     for field, column in zip(HOLDOUT_FIELDS, columns, strict=True):
         rules = rules.append_column(field, pa.array(column, field.type))
@@ -135,7 +166,10 @@ def proven(
 
 @njit(cache=True)
 def fisher_p_values(
-    n: int, left: NDArray[np.int64], right: NDArray[np.int64], joint: NDArray[np.int64]
+    n: NDArray[np.int64],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    joint: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """Give the chance of at least so many joint baskets, were both sides independent.
 
@@ -143,29 +177,34 @@ def fisher_p_values(
     ratios of neighbours: a thousandth of the time that scipy's takes below 105,000 baskets.
 
     Args:
-        n: all baskets, at least 1.
-        left: baskets with the left side, for each rule.
+        n: all baskets, for each rule.
+        left: baskets with the left side.
         right: baskets with the right side.
         joint: baskets with both.
     """
     p_values = np.empty(len(joint))
     for rule in range(len(joint)):
-        a, b = left[rule], right[rule]
-        least, most = max(joint[rule], a + b - n, 0), min(a, b)
-        if least <= max(a + b - n, 0):
+        total_count, a, b = n[rule], left[rule], right[rule]
+        neither = total_count - a - b
+        least, most = max(joint[rule], -neither, 0), min(a, b)
+        if least <= max(-neither, 0):
             p_values[rule] = 1.0
             continue
-        mode = min(max((a + 1) * (b + 1) // (n + 2), least), most)
-        greatest = exp(_log_choose(b, mode) + _log_choose(n - b, a - mode) - _log_choose(n, a))
+        mode = min(max((a + 1) * (b + 1) // (total_count + 2), least), most)
+        greatest = exp(
+            _log_choose(b, mode)
+            + _log_choose(total_count - b, a - mode)
+            - _log_choose(total_count, a)
+        )
         total = term = greatest
         for k in range(mode, most):
-            term *= (a - k) * (b - k) / ((k + 1.0) * (n - a - b + k + 1.0))
+            term *= (a - k) * (b - k) / ((k + 1.0) * (neither + k + 1.0))
             if term < total * 1e-17:
                 break
             total += term
         term = greatest
         for k in range(mode, least, -1):
-            term *= k * (n - a - b + float(k)) / ((a - k + 1.0) * (b - k + 1.0))
+            term *= k * (neither + float(k)) / ((a - k + 1.0) * (b - k + 1.0))
             if term < total * 1e-17:
                 break
             total += term
@@ -187,6 +226,30 @@ def _both(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ListArray:
     np.cumsum(left.value_lengths().to_numpy() + right.value_lengths().to_numpy(), out=offsets[1:])
     by_row = np.argsort(rows.to_numpy(), kind="stable")
     return pa.ListArray.from_arrays(pa.array(offsets), items.take(pa.array(by_row)))
+
+
+def _with_one_item_less(
+    left: pa.ChunkedArray, right: pa.ChunkedArray
+) -> tuple[NDArray[np.int64], pa.ListArray, pa.ListArray]:
+    """Leave out each item on the left in turn, where there are several.
+
+    Returns:
+        The place of the rule, the other items on the left, and these with the right side.
+    """
+    shorter = [
+        (rule, items[:place] + items[place + 1 :], consequents)
+        for rule, (items, consequents) in enumerate(
+            zip(left.to_pylist(), right.to_pylist(), strict=True)
+        )
+        if len(items) > 1
+        for place in range(len(items))
+    ]
+    items = pa.list_(pa.string())
+    return (
+        np.array([rule for rule, _, _ in shorter], np.int64),
+        pa.array([rest for _, rest, _ in shorter], items),
+        pa.array([rest + consequents for _, rest, consequents in shorter], items),
+    )
 
 
 def _known(values: NDArray[np.float64], denominators: NDArray[np.int64]) -> pa.Array:

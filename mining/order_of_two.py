@@ -7,14 +7,13 @@ first, beside how many would have, had each item fallen on their own days with a
 as often as it did and by its share of each month.
 """
 
-from math import erfc, exp, pi, sqrt
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-_EXACT_TAIL: Final = 400  # customers up to which the tail of a Poisson-binomial is summed
+from mining.poisson_binomial import upper_tail
 
 Integers = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -92,6 +91,7 @@ def _compare_orders(
     most_visits = (visit_starts[1:] - visit_starts[:-1]).max() if len(visit_starts) > 1 else 0
     chance_one, chance_other = np.empty(most_visits), np.empty(most_visits)
     chances = np.empty((item_starts[1:] - item_starts[:-1]).max() if len(item_starts) > 1 else 0)
+    one_trial_each = np.ones(len(chances), np.int64)
 
     for pair in range(pairs):
         one, other = first[pair], following[pair]
@@ -117,7 +117,7 @@ def _compare_orders(
         mine = chances[: both[pair]]
         expected[pair] = mine.sum()
         if both[pair]:
-            p_values[pair] = _upper_tail(mine, in_order[pair])
+            p_values[pair] = upper_tail(one_trial_each[: both[pair]], mine, in_order[pair])
     return both, in_order, expected, p_values
 
 
@@ -160,35 +160,3 @@ def _chance_of_order(chance_one: Floats, chance_other: Floats, days: int) -> flo
         neither_other *= 1 - other
     possible = one_first + other_first
     return one_first / possible if possible > 1e-9 else 0.5
-
-
-@njit(cache=True)
-def _upper_tail(chances: Floats, at_least: int) -> Any:
-    """Chance of at least so many successes of independent trials of these chances.
-
-    Summed exactly for `_EXACT_TAIL` trials or fewer; beyond that the normal distribution with a
-    correction for skewness (Volkova 1996, A Refinement of the Central Limit Theorem for Sums of
-    Independent Random Indicators), which errs by less than 1 / variance.
-    """
-    if at_least <= 0:
-        return 1.0
-    trials = len(chances)
-    if trials <= _EXACT_TAIL:
-        counts = np.zeros(trials + 1)
-        counts[0] = 1.0
-        for trial in range(trials):
-            for successes in range(trial + 1, 0, -1):
-                counts[successes] = (
-                    counts[successes] * (1 - chances[trial])
-                    + counts[successes - 1] * chances[trial]
-                )
-            counts[0] *= 1 - chances[trial]
-        return min(counts[at_least:].sum(), 1.0)
-    variance = (chances * (1 - chances)).sum()
-    if variance == 0:
-        return 1.0 if at_least <= chances.sum() else 0.0
-    skewness = (chances * (1 - chances) * (1 - 2 * chances)).sum() / variance**1.5
-    x = (at_least - 0.5 - chances.sum()) / sqrt(variance)
-    density = exp(-x * x / 2) / sqrt(2 * pi)
-    tail = erfc(x / sqrt(2)) / 2 + skewness * (x * x - 1) * density / 6
-    return min(max(tail, 0.0), 1.0)

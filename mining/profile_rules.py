@@ -156,8 +156,9 @@ def mine_profile_rules(
     Returns:
         The candidates, which pass the thresholds in the mining period, `MAXIMUM_CANDIDATES` of the
         greatest phi there. Published are those that held in the later one
-        (`mining.holdout.prove_on_later_baskets`: a basket is what a customer bought, and `n` those
-        whose attributes are known), all of them where there is no later one.
+        (`mining.holdout.prove_on_later_baskets`: a basket is what a customer bought, an item on the
+        left is an attribute, and `n` are those whose attributes are known), all of them where there
+        is no later one.
 
     Raises:
         TypeError: for a threshold given as a float.
@@ -345,16 +346,31 @@ def _best_confidence(
         return best
     size = groups.values.shape[1]
     for kept in (one for few in range(1, size) for one in combinations(range(size), few)):
-        _, kind_of = _kinds(groups.values[:, kept])
-        left = np.bincount(kind_of, groups.left)
-        sums = csr_array(
-            (np.ones(len(kind_of), np.int32), (kind_of, np.arange(len(kind_of)))),
-            shape=(len(left), len(kind_of)),
-        )
-        asked, place = np.unique(kind_of[rows], return_inverse=True)
-        joint = _at(sums[asked] @ groups.joint, place, columns)
-        best = np.maximum(best, joint / left[kind_of[rows]])
+        left, joint = _with_some(groups, kept, rows, columns)
+        best = np.maximum(best, joint / left)
     return best
+
+
+def _with_some(
+    groups: _Groups, kept: tuple[int, ...], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> tuple[Counts, Counts]:
+    """Count for rules the customers with some of their attributes, and who of them have the item.
+
+    Args:
+        groups: by all attributes of the rules.
+        kept: which of them count.
+        rows: the group of each rule, at least one.
+        columns: its item.
+    """
+    _, kind_of = _kinds(groups.values[:, kept])
+    left = np.zeros(int(kind_of.max()) + 1, np.int64)
+    np.add.at(left, kind_of, groups.left)
+    sums = csr_array(
+        (np.ones(len(kind_of), np.int32), (kind_of, np.arange(len(kind_of)))),
+        shape=(len(left), len(kind_of)),
+    )
+    asked, place = np.unique(kind_of[rows], return_inverse=True)
+    return left[kind_of[rows]], _at(sums[asked] @ groups.joint, place, columns)
 
 
 def _antecedents(
@@ -410,7 +426,7 @@ def _proven(
     """Test rules on what customers bought later."""
     count = len(rules.items)
     counts = LaterCounts(*(np.zeros(count, np.int64) for _ in range(4)))
-    fisher = np.ones(count)
+    fisher, idle = np.ones(count), np.full(count, np.nan)
     for number, chosen, groups in _later_groups(rules, later, attribute_sets):
         columns = rules.items[chosen]
         place_of = {tuple(row): place for place, row in enumerate(groups.values.tolist())}
@@ -418,19 +434,26 @@ def _proven(
         places = np.array(
             [place_of.get(tuple(row), -1) for row in rules.values[chosen, :size].tolist()], np.int64
         )
-        is_there = places >= 0
         counts.n[chosen] = groups.n
         counts.right[chosen] = groups.right[columns]
-        counts.left[chosen[is_there]] = groups.left[places[is_there]]
-        counts.joint[chosen[is_there]] = _at(groups.joint, places[is_there], columns[is_there])
-        fisher[chosen] = fisher_p_values(
-            groups.n, counts.left[chosen], counts.right[chosen], counts.joint[chosen]
-        )
+        if size > 1:
+            idle[chosen] = np.where(places >= 0, 0.0, 1.0)
+        # nobody of a group is there later: nothing is proven of it
+        chosen, places, columns = (column[places >= 0] for column in (chosen, places, columns))
+        counts.left[chosen] = groups.left[places]
+        counts.joint[chosen] = _at(groups.joint, places, columns)
+        fisher[chosen] = fisher_p_values(*(column[chosen] for column in counts))
+        for kept in combinations(range(size), size - 1) if size > 1 and len(chosen) else ():
+            fewer, fewer_with_item = _with_some(groups, kept, places, columns)
+            of_one = fisher_p_values(
+                fewer, counts.left[chosen], fewer_with_item, counts.joint[chosen]
+            )
+            idle[chosen] = np.maximum(idle[chosen], of_one)
     bought, known = _as_baskets(holdout)
     sizes = against_basket_sizes(
         bought, table["antecedents"], table["consequents"], counts.joint, without_place=known
     )
-    return proven(table, counts, fisher, sizes)
+    return proven(table, counts, fisher, sizes, idle)
 
 
 def _later_groups(

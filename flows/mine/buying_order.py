@@ -11,8 +11,10 @@ import pyarrow as pa
 from flows.mine.histories import read_histories
 from flows.mine.model_output import Mined, ModelOutput, published, take_or_withhold
 from flows.settings import MiningSettings
-from mining.buying_order import Histories, Steps, mine_buying_order
+from mining.buying_order import MAXIMUM_ITEMS, Histories, Steps, mine_buying_order
 from mining.model_report import buying_order_report
+
+MAXIMUM_PRODUCTS: Final = 100_000  # pairs are counted within lines, of which each is far smaller
 
 # What decides how many pairs are found and hold.
 _COMPARED: Final = {
@@ -35,18 +37,19 @@ def mine_order_of_items(
         run_id: whose reports are written into state.model_reports.
         accept: take the pairs whatever earlier nights had.
     """
-    of_items = read_histories(
-        connection, "intermediate.int_item_purchases", "item", settings.minimum_followers
+    of_items, items_left_out = read_histories(
+        connection,
+        "intermediate.int_item_purchases",
+        "item",
+        minimum_customers=settings.minimum_followers,
+        maximum_items=MAXIMUM_ITEMS,
     )
-    of_products = (
-        of_items._replace(items=[item.removeprefix("product:") for item in of_items.items])
-        if settings.item_levels == ["product"]
-        else read_histories(
-            connection,
-            "intermediate.int_product_purchases",
-            "product_id",
-            settings.minimum_followers,
-        )
+    of_products, products_left_out = read_histories(
+        connection,
+        "intermediate.int_product_purchases",
+        "product_id",
+        minimum_customers=settings.minimum_followers,
+        maximum_items=MAXIMUM_PRODUCTS,
     )
     steps = _steps(connection, of_products.items, 1 + float(settings.minimum_price_rise))
     never_together = (
@@ -63,7 +66,7 @@ def mine_order_of_items(
             "buying order",
             "mining.buying_order",
             pairs,
-            buying_order_report(pairs),
+            buying_order_report(pairs) | {"items_left_out": items_left_out},
             compared | {"item_levels": sorted(settings.item_levels)},
         ),
         ModelOutput(
@@ -71,7 +74,7 @@ def mine_order_of_items(
             "up-sell pairs",
             "mining.up_sell",
             steps_up,
-            buying_order_report(steps_up),
+            buying_order_report(steps_up) | {"items_left_out": products_left_out},
             compared | settings.model_dump(include={"minimum_price_rise"}),
         ),
     )

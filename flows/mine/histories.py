@@ -6,22 +6,31 @@ import duckdb
 import numpy as np
 
 from flows.query import one_value
-from mining.buying_order import MAXIMUM_ITEMS, Histories, begin_of_search
+from mining.buying_order import Histories, begin_of_search
 
 _DAY_0: Final = "date '1970-01-01'"
 
 
 def read_histories(
-    connection: duckdb.DuckDBPyConnection, purchases: str, item: str, minimum_customers: int
-) -> Histories:
+    connection: duckdb.DuckDBPyConnection,
+    purchases: str,
+    item: str,
+    *,
+    minimum_customers: int,
+    maximum_items: int,
+) -> tuple[Histories, int]:
     """Number the customers, items and months of what people bought; days are counted from 1970.
 
     Args:
         connection: to a work file with the core built.
         purchases: a table with customer_id, order_date and the item.
         item: the column of the item.
-        minimum_customers: items bought fewer times than this are left out; of the others the
-            `MAXIMUM_ITEMS` most bought stay.
+        minimum_customers: of a pair: items bought fewer times than this before the later period
+            are left out.
+        maximum_items: items that stay of the others, those bought most by then.
+
+    Returns:
+        The histories, and how many items went beyond `maximum_items`.
     """
     cut: int | None = one_value(
         connection,
@@ -46,10 +55,12 @@ def read_histories(
             {item} as item,
             row_number() over (order by count(*) desc, {item})::integer - 1 as number
         from {purchases}
+        where order_date < (
+            select coalesce(min(order_date) filter (where is_holdout), 'infinity')
+            from intermediate.int_basket_periods
+        )
         group by {item}
-        having count(*) >= {minimum_customers}
-        order by number
-        limit {MAXIMUM_ITEMS};
+        having count(*) >= {minimum_customers};
 
         create or replace temporary table history_item_days as
         select distinct
@@ -58,7 +69,8 @@ def read_histories(
             history_visits.month,
             history_items.number as item
         from {purchases} as purchases
-        inner join history_items on purchases.{item} = history_items.item
+        inner join history_items
+            on purchases.{item} = history_items.item and history_items.number < {maximum_items}
         inner join history_visits using (customer_id, order_date)
         """
     )
@@ -83,6 +95,8 @@ def read_histories(
         "select item, month, count(*) as days from history_item_days group by all"
     ).fetchnumpy()
     items = connection.execute("select item from history_items order by number").fetchall()
+    left_out = items[maximum_items:]
+    items = items[:maximum_items]
     for table in ("history_visits", "history_items", "history_item_days"):
         connection.execute(f"drop table {table}")
 
@@ -90,11 +104,14 @@ def read_histories(
     monthly_shares = np.zeros((len(items), len(visits_of_month)))
     monthly_shares[monthly["item"], monthly["month"]] = monthly["days"]
     monthly_shares /= np.maximum(visits_of_month, 1)
-    return Histories(
-        visits,
-        first_purchases,
-        [item for (item,) in items],
-        monthly_shares,
-        cut,
-        end,
+    return (
+        Histories(
+            visits,
+            first_purchases,
+            [item for (item,) in items],
+            monthly_shares,
+            cut,
+            end,
+        ),
+        len(left_out),
     )

@@ -28,6 +28,7 @@ purchase_totals as (
         min(order_date) as first_purchase_date,
         max(order_date) as last_purchase_date,
         sum(purchases)::bigint as purchases,
+        min_by(purchases, order_date) as first_day_purchases,
         count(*) as purchase_days,
         quantile_disc(gap_days, 0.5) as median_gap_days
 
@@ -72,6 +73,7 @@ final as (
 
         ---------- numerics
         purchase_totals.purchases,
+        purchase_totals.first_day_purchases,
         purchase_totals.purchase_days,
         purchase_totals.median_gap_days,
         money_totals.units::decimal(18, 4) as units,

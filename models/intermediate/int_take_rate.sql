@@ -1,6 +1,5 @@
 {#- fewer held-out people tell nothing: of 100 the share that buys is known to some ten points -#}
 {%- set minimum_held_out = 100 -%}
-{%- set z = 1.959963984540054 -%}
 -- One row.
 with
 
@@ -95,8 +94,8 @@ pooled as (
         count(*) as campaigns,
         coalesce(sum(reached), 0) as reached,
         coalesce(sum(held_out), 0) as held_out,
-        sum(reached_buyers - reached * held_out_share) / sum(reached) as difference,
         -- fsum: the same to the last digit, in whatever order campaigns are added up
+        fsum(reached_buyers - reached * held_out_share) / sum(reached) as difference,
         sqrt(fsum(reached * reached * (reached_variance + held_out_variance))) / sum(reached)
             as standard_error
 
@@ -121,10 +120,10 @@ final as (
             when is_measured then greatest(difference, 0)
             else {{ var('mining_take_rate') }}
         end::double as take_rate,
-        if(is_measured, 'measured', 'assumed') as take_rate_basis,
-        case when is_measured then difference - {{ z }} * standard_error end::double
+        if(is_measured, 'measured_any_purchase', 'assumed') as take_rate_basis,
+        case when is_measured then difference - {{ z95() }} * standard_error end::double
             as take_rate_low,
-        case when is_measured then difference + {{ z }} * standard_error end::double
+        case when is_measured then difference + {{ z95() }} * standard_error end::double
             as take_rate_high,
 
         ---------- what it rests on

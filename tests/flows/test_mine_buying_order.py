@@ -4,10 +4,12 @@ from collections import defaultdict
 from datetime import date
 
 import duckdb
+import pyarrow.compute as pc
 import pytest
 import yaml
 
 from flows.load.raw_tables import create_raw_tables
+from flows.mine import buying_order
 from flows.mine.buying_order import mine_order_of_items
 from flows.mine.histories import read_histories
 from flows.project import project_folder
@@ -148,8 +150,61 @@ def test_owners_are_all_who_had_it_and_moves_are_of_those_who_bought_again(conne
     assert again == switched == again_at_all > 0
 
 
+def test_items_are_those_most_bought_before_the_later_time(connection):
+    """Rice, corn, beans and salt, tea, dear tea, cups: by purchases before the cut."""
+    connection.execute(
+        """
+        insert into intermediate.int_product_purchases
+        select 'later' || range, 'c1', date '2026-04-10', unnest(['cup', 'new']) from range(5000)
+        """
+    )
+
+    def read(maximum_items):
+        return read_histories(
+            connection,
+            "intermediate.int_product_purchases",
+            "product_id",
+            minimum_customers=10,
+            maximum_items=maximum_items,
+        )
+
+    counted = connection.execute(
+        f"""
+        select product_id
+        from intermediate.int_product_purchases
+        where order_date < date '{CUT}'
+        group by product_id
+        order by count(*) desc, product_id
+        """
+    ).fetchall()
+    products = [product for (product,) in counted]
+    assert "new" not in products
+    everything, left_out = read(100)
+    assert (everything.items, left_out) == (products, 0)
+    some, left_out = read(4)
+    assert (some.items, left_out) == (products[:4], len(products) - 4)
+    kept = everything.first_purchases.filter(pc.less(everything.first_purchases["item"], 4))
+    assert some.first_purchases == kept
+
+
+def test_the_items_left_out_are_reported(connection, monkeypatch):
+    monkeypatch.setattr(buying_order, "MAXIMUM_ITEMS", 3)
+    mine(connection, ["product"])
+    reported = connection.execute(
+        "select model, value from state.model_reports where metric = 'items_left_out' order by all"
+    ).fetchall()
+    assert reported == [("buying_order", 5), ("up_sell", 0)]
+
+
 def test_histories_are_those_of_reading_day_by_day(connection):
-    histories = read_histories(connection, "intermediate.int_product_purchases", "product_id", 10)
+    histories, left_out = read_histories(
+        connection,
+        "intermediate.int_product_purchases",
+        "product_id",
+        minimum_customers=10,
+        maximum_items=100,
+    )
+    assert left_out == 0
     assert (histories.cut, histories.end) == (CUT.toordinal() - DAY_0, AS_OF.toordinal() - DAY_0)
     begin = 2 * histories.cut - histories.end
     bought = connection.execute("select customer_id, product_id, order_date from bought").fetchall()

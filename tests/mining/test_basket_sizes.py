@@ -1,12 +1,8 @@
-from itertools import product
-from math import prod
-
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom
 
 from benchmarks.mining.swap_randomisation import swap_randomised
 from mining import basket_sizes
@@ -93,42 +89,13 @@ def test_the_other_places_are_filled_with_the_other_items(seed, left):
     assert filled == pytest.approx(np.maximum(sizes - left, 0), rel=1e-6)
 
 
-@given(
-    st.lists(
-        st.tuples(st.integers(1, 3), st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0])),
-        min_size=1,
-        max_size=4,
-    ),
-    st.integers(0, 6),
-)
-def test_the_tail_is_that_of_counting_every_outcome(kinds, least):
-    trials = np.array([number for number, _ in kinds])
-    chances = np.array([chance for _, chance in kinds])
-    each = np.repeat(chances, trials).tolist()
-    expected = sum(
-        prod(p if success else 1 - p for p, success in zip(each, outcome, strict=True))
-        for outcome in product((0, 1), repeat=len(each))
-        if sum(outcome) >= least
-    )
-    exact = basket_sizes._tail(trials, chances, least)
-    assert exact == pytest.approx(expected, abs=1e-12)
-    if least <= len(each):
-        assert basket_sizes._bound(trials, chances, least) >= exact - 1e-12
-
-
-def test_more_than_a_thousand_baskets_are_bounded():
+def test_what_every_basket_holds_is_no_finding():
     contents = {str(n): {"a", "b"} if n % 2 else {"a", "c"} for n in range(1_200)}
     found = against(baskets(table(contents), 1_200), [(["a"], ["b"]), (["a"], ["never"])])
     # an item of every basket has no finite odds: the fit nears it
     assert found.expected_confidence[0] == pytest.approx(0.5, abs=1e-3)
-    assert found.p_values.tolist() == pytest.approx([1, 1])
-
-
-def test_the_bound_proves_what_is_far_from_chance():
-    """The exact tail, of 1,700 or more of 5,000 where 1,500 are expected, is some 4e-10."""
-    exact = binom.sf(1_699, 5_000, 0.3)
-    bound = basket_sizes._bound(np.array([5_000]), np.array([0.3]), 1_700)
-    assert exact < bound < 1e-6
+    assert found.p_values[0] == pytest.approx(0.5, abs=0.02)
+    assert found.p_values[1] == 1
 
 
 def test_a_rule_of_thousands_of_baskets_holds():

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mining import buying_order
 from mining.buying_order import (
     BUYING_ORDER_SCHEMA,
     LEAST_Z,
-    MAXIMUM_ITEMS,
     UP_SELL_SCHEMA,
     Histories,
     Steps,
@@ -164,22 +164,27 @@ def assert_counted(bought):
                 assert row["holdout_expected_share"] == pytest.approx(mean / later["had"])
                 alone = fisher(later["n"], later["had"], later["took"], later["followed"])
                 assert alone * (1 - 1e-9) <= row["p_value"] <= row["q_value"] <= 1
-            assert row["median_days"] == np.median(
-                [lag for lag in lags(bought, first, following) if lag > 0]
-            )
+            longest = (DAYS - min(day for _, day, _ in bought)) // 2
+            assert row["longest_wait_days"] == longest
+            waits = [
+                lag
+                for begin, lag in lags(bought, first, following)
+                if 0 < lag <= longest and begin <= DAYS - longest
+            ]
+            assert row["median_days"] == (np.median(waits) if waits else None)
             early = lags([one for one in bought if one[1] < BEGIN], first, following)
-            assert row["both_customers"] == sum(lag != 0 for lag in early)
-            assert row["in_order_customers"] == sum(lag > 0 for lag in early)
+            assert row["both_customers"] == sum(lag != 0 for _, lag in early)
+            assert row["in_order_customers"] == sum(lag > 0 for _, lag in early)
     return found
 
 
 def lags(bought, first, following):
-    """Days from each customer's first purchase of the one to that of the other."""
+    """Day of each customer's first purchase of the one, and days from it to that of the other."""
     days = [
         {who: day for who, day, item in sorted(bought, reverse=True) if item == side}
         for side in (first, following)
     ]
-    return [days[1][who] - days[0][who] for who in days[0].keys() & days[1].keys()]
+    return [(days[0][who], days[1][who] - days[0][who]) for who in days[0].keys() & days[1].keys()]
 
 
 @settings(max_examples=60)
@@ -435,7 +440,68 @@ def test_limits(changes, message):
         mine(histories_of([(0, 1, 0)], ["a"]), **changes)
 
 
-def test_too_many_items_are_refused():
-    items = [str(number) for number in range(MAXIMUM_ITEMS + 1)]
-    with pytest.raises(ValueError, match="items must be at most 4,000, got 4,001"):
-        mine(histories_of([(0, 1, 0)], items))
+def test_of_too_many_items_the_first_ones_count(monkeypatch):
+    """Items 30 and 31 are the last: of all, and of a line of 32."""
+    bought = shop(np.random.default_rng(5), items=32, follows=0.6)
+    histories = histories_of(bought, [f"item {number}" for number in range(32)], months=4)
+    lines, prices = np.zeros(32, np.int32), np.where(np.arange(32) == 31, 11.0, 10.0)
+
+    def is_found(**changes):
+        rows = mine(histories, **changes)
+        return ("item 30", "item 31") in {(row["first_item"], row["next_item"]) for row in rows}
+
+    steps = {"steps": Steps(lines, prices, 1.1)}
+    assert is_found()
+    assert is_found(**steps)
+    monkeypatch.setattr(buying_order, "MAXIMUM_ITEMS", 31)
+    assert not is_found()
+    assert not is_found(**steps)
+    lines[:10] = 1
+    assert is_found(**steps)
+
+
+def test_long_waits_count_as_much_as_short_ones():
+    """Half wait 10 days and half 50, whenever they begin: many of the latter see no end."""
+    random = np.random.default_rng(3)
+    bought = []
+    for customer in range(4_000):
+        begin = int(random.integers(0, DAYS))
+        end = begin + (10, 50)[customer % 2]
+        bought += [(customer, begin, 0)] + [(customer, end, 1)] * (end < DAYS)
+        bought += [(customer, int(day), 2) for day in random.integers(0, DAYS, 2)]
+    seen = [lag for begin, lag in lags(bought, 0, 1)]
+    assert np.quantile(seen, 0.6) == 10
+    (row,) = (
+        row
+        for row in mine(histories_of(bought, ["a", "b", "c"]))
+        if (row["first_item"], row["next_item"]) == ("a", "b")
+    )
+    assert (row["longest_wait_days"], row["first_quartile_days"]) == (50, 10)
+    assert row["third_quartile_days"] == 50
+
+
+def test_an_order_that_most_do_not_keep_is_no_order():
+    """Item 0 falls on one of ten days, item 1 on all: few have 0 first, and fewer by chance."""
+    random = np.random.default_rng(8)
+    bought = []
+    for customer in range(3_000):
+        days = np.sort(random.choice(60, 10, False))
+        keeps = random.random() < 0.3
+        bought += [(customer, int(day), 1) for day in days[keeps:]]
+        bought.append((customer, int(days[0] if keeps else days[random.integers(1, 10)]), 0))
+        # in both later times who has the one takes the other for the first time
+    for customer in range(3_000, 5_000):
+        begin, end = random.choice([(10, 65), (40, 85)])
+        bought += [(customer, int(begin), 0), (customer, int(end), 1), (customer, 5, 2)]
+    for customer in range(5_000, 7_000):
+        bought += [(customer, 5, 2), (customer, int(random.choice([65, 85])), 3)]
+    (row,) = (
+        row
+        for row in mine(histories_of(bought, list("abcd")))
+        if (row["first_item"], row["next_item"]) == ("a", "b")
+    )
+    assert row["is_held"]
+    assert row["order_ratio"] > 1.2
+    assert row["order_p_value"] < 1e-6
+    assert row["in_order_customers"] < row["both_customers"] / 2
+    assert row["is_in_order"] is False

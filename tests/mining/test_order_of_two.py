@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom
 
-from mining.order_of_two import _upper_tail, compare_orders
+from mining.order_of_two import compare_orders
 
 ONE, OTHER = 0, 1
 
@@ -118,12 +117,3 @@ def test_an_item_that_is_new_comes_later_by_its_months_alone():
     orders = orders_of(some, [[0.3, 0.3, 0.3], [0.0, 0.0, 0.3]])
     assert orders.in_order[0] == 30
     assert orders.expected[0] > 29 * 0.9
-
-
-@pytest.mark.parametrize("trials", [401, 5_000])
-def test_the_tail_of_many_is_close_to_the_exact_one(trials):
-    for chance, spread in ((0.3, 0), (0.5, 1), (0.05, -1)):
-        deviation = (trials * chance * (1 - chance)) ** 0.5
-        for at_least in {round(trials * chance + step * deviation) + spread for step in (-1, 0, 2)}:
-            exact = binom.sf(at_least - 1, trials, chance)
-            assert _upper_tail(np.full(trials, chance), at_least) == pytest.approx(exact, rel=0.03)

@@ -125,6 +125,22 @@ def best_of_fewer(rows, left, item):
     return float(max(shares))
 
 
+def idle(rows, antecedents, item):
+    """The greater p of Fisher's test of each of two attributes, among those with the other one."""
+    left = dict(text.split(":") for text in antecedents)
+    known = [row for row in rows if all(row[NAMES.index(name)] for name in left)]
+    p_values = []
+    for name, value in left.items() if len(left) == 2 else ():
+        ((other, wanted),) = left.items() - {(name, value)}
+        n, a, b, both = counts(
+            [row for row in known if row[NAMES.index(other)] == wanted], {name: value}, item
+        )
+        p_values.append(
+            fisher_exact([[both, a - both], [b - both, n - a - b + both]], "greater").pvalue
+        )
+    return max(p_values, default=None)
+
+
 @settings(max_examples=40)
 @given(people, people)
 def test_rules_are_those_of_counting_people_one_by_one(mined, later):
@@ -167,7 +183,11 @@ def test_rules_are_those_of_counting_people_one_by_one(mined, later):
             [[both, a - both], [b - both, n - a - b + both]], alternative="greater"
         ).pvalue
         assert row["p_value"] == pytest.approx(max(p_fisher, p_sizes), abs=1e-9)
-        assert row["is_held"] == (row["q_value"] <= 0.05 and n * both > a * b)
+        p_idle = idle(later, row["antecedents"], *row["consequents"])
+        assert row["idle_p_value"] == (None if p_idle is None else pytest.approx(p_idle, abs=1e-9))
+        assert row["is_held"] == (
+            row["q_value"] <= 0.05 and (p_idle or 0) <= 0.05 and n * both > a * b and both >= 5
+        )
     closeness = [round(row["phi"], 12) for row in rows]
     assert closeness == sorted(closeness, reverse=True)
 

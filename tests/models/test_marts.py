@@ -543,8 +543,7 @@ def test_cross_sell_rules_count_baskets_and_later_votes(shop: Shop) -> None:
     rules = shop.rows("from marts.cross_sell_rules order by rank")
     assert 20 <= len(rules) <= 200
     purchases = shop.orders[shop.orders.is_purchase]
-    days = sorted(purchases.order_date.unique())
-    is_later = purchases.order_date >= days[-(len(days) // 5)]
+    is_later = purchases.order_date >= first_holdout_day(shop)
     voters: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for order_id, customer_id in purchases[is_later][["order_id", "customer_id"]].to_numpy():
         voter = order_id if pd.isna(customer_id) else f"customer {customer_id}"
@@ -584,8 +583,23 @@ def test_cross_sell_rules_count_baskets_and_later_votes(shop: Shop) -> None:
         independent = fisher_exact(table, alternative="greater").pvalue
         assert independent * (1 - 1e-6) <= rule["p_value"] <= rule["q_value"] <= 0.05
         assert rule["holdout_expected_confidence"] < rule["holdout_confidence"]
+        assert ab >= 5
+        idle = [0.0]
+        for item in rule["antecedents"] if len(rule["antecedents"]) > 1 else ():
+            rest = [one for one in rule["antecedents"] if one != item]
+            among = set.intersection(periods[1], *(orders_of[one] for one in rest))
+            n, a, b, ab = counts(rule, among)
+            table = [[ab, a - ab], [b - ab, n - a - b + ab]]
+            idle.append(fisher_exact(table, alternative="greater").pvalue)
+        assert max(idle) <= 0.05
+        assert (rule["idle_p_value"] or 0) == pytest.approx(max(idle), rel=1e-6)
         names = rule["antecedent_names"], rule["consequent_names"]
         assert rule["rule"] == " → ".join(" + ".join(side) for side in names)
+
+
+def first_holdout_day(shop: Shop) -> pd.Timestamp:
+    days = sorted(shop.orders[shop.orders.is_purchase].order_date.unique())
+    return days[-(len(days) // 5)]
 
 
 def purchases_by_item(shop: Shop, *, as_products: bool) -> pd.DataFrame:
@@ -604,9 +618,10 @@ def purchases_by_item(shop: Shop, *, as_products: bool) -> pd.DataFrame:
     if not as_products:
         items = items.drop_duplicates()
     items = items.merge(shop.purchases[["order_id", "customer_id", "order_date"]], on="order_id")
-    times = items.groupby("key")["item"].agg(["size", "first"]).reset_index()
+    is_early = items.order_date < first_holdout_day(shop)
+    times = items[is_early].groupby("key")["item"].agg(["size", "first"]).reset_index()
     times = times[times["size"] >= 10].sort_values(["size", "key"], ascending=[False, True])
-    items = items[items["key"].isin(times["key"].head(4_000))]
+    items = items[items["key"].isin(times["key"].head(100_000 if as_products else 4_000))]
     items["day"] = (items.order_date - pd.Timestamp(1970, 1, 1)).dt.days
     days = items.groupby(["customer_id", "item"]).day
     return days.agg(day="min", last_day="max").reset_index()
@@ -643,10 +658,9 @@ def test_what_is_bought_after_what(shop: Shop, mart: str) -> None:
     if (shop.source, mart) == ("online_retail", "up_sell"):
         assert pairs == []  # it states no product lines
         return
-    assert 10 <= len(pairs) <= 200
+    assert 5 <= len(pairs) <= 200
     first = purchases_by_item(shop, as_products=mart == "up_sell")
-    days = sorted(shop.orders[shop.orders.is_purchase].order_date.unique())
-    cut = (days[-(len(days) // 5)] - pd.Timestamp(1970, 1, 1)).days
+    cut = (first_holdout_day(shop) - pd.Timestamp(1970, 1, 1)).days
     end = (shop.as_of - pd.Timestamp(1970, 1, 1)).days
     sides = ("first_item", "next_item") if mart == "buying_order" else (
         "product_id", "dearer_product_id",
@@ -665,7 +679,10 @@ def test_what_is_bought_after_what(shop: Shop, mart: str) -> None:
         sides_bought = [first[first.item == item].set_index("customer_id") for item in (one, other)]
         both = sides_bought[0].merge(sides_bought[1], on="customer_id", suffixes=("_one", ""))
         waits = both.day - both.day_one
-        assert pair["median_days"] == waits[waits > 0].median()
+        longest = (end - first.day.min()) // 2
+        assert pair["longest_wait_days"] == longest
+        counted = waits[waits.between(1, longest) & (both.day_one <= end - longest)]
+        assert pair["median_days"] == counted.median()
         waits = waits[both[["day", "day_one"]].max(axis=1) < 2 * cut - end]
         assert pair["both_customers"] == (waits != 0).sum()
         assert pair["in_order_customers"] == (waits > 0).sum()
@@ -676,6 +693,7 @@ def test_what_is_bought_after_what(shop: Shop, mart: str) -> None:
             goes_on, stays = both.last_day_one > both.day, both.last_day > both.day
             assert pair["again_customers"] == (goes_on | stays).sum()
             assert pair["switched_customers"] == (stays & ~goes_on).sum()
+            assert pair["switched_share_low"] > 0.5
 
 
 def test_the_model_report_counts_the_rules(shop: Shop) -> None:

@@ -26,7 +26,7 @@ rfm as (
 
 ),
 
--- the first purchase begins the time observed, so that only those after it tell of a frequency
+-- the first day begins the time observed, so that only purchases after it tell of a frequency
 customers as (
 
     select
@@ -39,7 +39,7 @@ customers as (
         coalesce(rfm.segment, 'unknown') as segment,
         as_of_date.last_date - totals.first_purchase_date as days,
         totals.purchases,
-        totals.purchases - 1 as later_purchases,
+        totals.purchases - totals.first_day_purchases as later_purchases,
         totals.net_revenue,
         totals.margin,
         totals.margin_basis
@@ -152,7 +152,7 @@ measured as (
         sum(customers.later_purchases) as later_purchases,
         sum(customers.later_purchases * customers.later_purchases) as later_purchases_squared,
         sum(customers.later_purchases * customers.days) as later_purchases_by_days,
-        count(*) filter (where customers.later_purchases > 0) as repeat_customers,
+        count(*) filter (where customers.purchases > 1) as repeat_customers,
         sum(customers.net_revenue) as net_revenue,
         sum(customers.net_revenue::decimal(38, 4) * customers.net_revenue)
             as net_revenue_squared,

@@ -166,8 +166,8 @@ joined as (
 
     select
         numbered_bundles.*,
-        coalesce(bundle_baskets.baskets_with_all, 0)::double as baskets_with_all,
-        coalesce(bundle_baskets.baskets_lacking_one, 0)::double as baskets_lacking_one,
+        coalesce(bundle_baskets.baskets_with_all, 0)::bigint as baskets_with_all,
+        coalesce(bundle_baskets.baskets_lacking_one, 0)::bigint as baskets_lacking_one,
         bundle_prices.price,
         bundle_prices.margin,
         bundle_prices.margin_basis,
@@ -234,7 +234,10 @@ final as (
         ---------- when it pays
         case
             when earned_if_all_took_it > 0
-                then ceil(cost * baskets_lacking_one / earned_if_all_took_it)
+                then (
+                    {{ in_millionths('cost * baskets_lacking_one') }}
+                    + {{ in_millionths('earned_if_all_took_it') }} - 1
+                ) // {{ in_millionths('earned_if_all_took_it') }}
         end::bigint as extra_sales_to_break_even,
         (
             price - assumed_take_rate * missing_margin

@@ -67,6 +67,7 @@ final as (
         pairs.order_ratio,
         pairs.order_p_value,
         pairs.is_in_order,
+        pairs.longest_wait_days,
         pairs.first_quartile_days,
         pairs.median_days,
         pairs.third_quartile_days,

@@ -1,3 +1,5 @@
+{#- people whom what is known of all offers weighs as much as: of two people none or all often buy -#}
+{%- set people_of_all_offers = 20 -%}
 with
 
 rules as (
@@ -205,6 +207,14 @@ takes as (
 
 ),
 
+-- of few people the share that bought is drawn to that of all offers
+all_people as (
+
+    select sum(earlier_targets_who_bought) / sum(earlier_targets) as share_who_bought
+    from people
+
+),
+
 later_period as (
 
     select
@@ -224,8 +234,13 @@ offers as (
             as earlier_targets,
         case when later_period.is_there then coalesce(people.earlier_targets_who_bought, 0) end
             as earlier_targets_who_bought,
-        people.earlier_targets_who_bought / nullif(people.earlier_targets, 0)
-            as would_have_bought_share,
+        case
+            when later_period.is_there
+                then (
+                    coalesce(people.earlier_targets_who_bought, 0)
+                    + {{ people_of_all_offers }} * all_people.share_who_bought
+                ) / (coalesce(people.earlier_targets, 0) + {{ people_of_all_offers }})
+        end as would_have_bought_share,
         case
             when later_period.is_there
                 then least(later_period.days, {{ var('mining_offer_days') }})
@@ -242,6 +257,7 @@ offers as (
 
     from rules
     cross join later_period
+    cross join all_people
     cross join take_rate
     left join people on rules.rank = people.rank
     left join takes on rules.rank = takes.rank

@@ -91,6 +91,7 @@ final as (
         rules.holdout_lift,
         rules.p_value,
         rules.q_value,
+        rules.idle_p_value,
         rules.is_held,
 
         ---------- dates

@@ -216,7 +216,11 @@ final as (
                     'bought by '
                     || explained.month_buyers
                     || if(explained.month_buyers = 1, ' customer', ' customers')
-                    || ' in the last four weeks'
+                    || if(
+                        explained.mined_as_of = as_of_date.as_of_date,
+                        ' in the last four weeks',
+                        ' in the four weeks before ' || explained.mined_as_of
+                    )
             when 'bought_before'
                 then if(
                     explained.days_bought = 1,
@@ -251,6 +255,7 @@ final as (
         explained.mined_as_of
 
     from explained
+    cross join as_of_date
     cross join take_rate
     left join valued
         on explained.product_id = valued.product_id

@@ -76,6 +76,8 @@ final as (
         pairs.again_customers,
         pairs.switched_customers,
         pairs.switched_share,
+        pairs.switched_share_low,
+        pairs.switched_share_high,
 
         ---------- in which order, after how long
         pairs.both_customers,
@@ -83,6 +85,7 @@ final as (
         pairs.order_ratio,
         pairs.order_p_value,
         pairs.is_in_order,
+        pairs.longest_wait_days,
         pairs.first_quartile_days,
         pairs.median_days,
         pairs.third_quartile_days,
