@@ -19,13 +19,12 @@ from mining.basket_sizes import against_basket_sizes, expected_by_sizes
 from mining.baskets import Baskets, baskets
 from mining.cross_selling import CROSS_SELL_RULES_SCHEMA, MAXIMUM_CANDIDATES
 from mining.holdout import LaterCounts, fisher_p_values, proven, untested
-from mining.rules import RANKED_DIGITS, measured_rules, phi
+from mining.rules import RANKED_DIGITS, ROUNDING, measured_rules, phi
 from mining.thresholds import Threshold, exact, exact_share, minimum_count, reaches
 
 PROFILE_RULES_SCHEMA: Final = CROSS_SELL_RULES_SCHEMA
 
 _UNKNOWN: Final = -1
-_ROUNDING: Final = 1e-12  # of a difference of two quotients
 
 Codes = NDArray[np.int64]  # of values: a row for each customer, a column for each attribute
 Counts = NDArray[np.int64]  # of customers
@@ -195,7 +194,7 @@ def mine_profile_rules(
         passed = reaches(confidence, joint, left) & reaches(lift, groups.n * joint, left * right)
         rows, columns, joint = rows[passed], columns[passed], joint[passed]
         best = _best_confidence(groups, rows, columns)
-        gained = joint / left[passed] - best >= improvement - _ROUNDING
+        gained = joint / left[passed] - best >= improvement - ROUNDING
         rows, columns, joint = rows[gained], columns[gained], joint[gained]
         chosen = np.full((len(rows), maximum_attributes), _UNKNOWN, np.int64)
         chosen[:, : len(attributes)] = groups.values[rows]
@@ -224,7 +223,7 @@ def mine_profile_rules(
     bought, known = _as_baskets(mining)
     expected = expected_by_sizes(bought, lefts, rights, without_place=known)
     rules = rules._replace(best_confidence=np.maximum(rules.best_confidence, expected))
-    gained = rules.joint / rules.left - rules.best_confidence >= improvement - _ROUNDING
+    gained = rules.joint / rules.left - rules.best_confidence >= improvement - ROUNDING
     rules = rules.take(gained)
     lefts, rights = lefts.filter(pa.array(gained)), rights.filter(pa.array(gained))
     table = measured_rules(

@@ -40,7 +40,7 @@ RULES_SCHEMA: Final = pa.schema(
     ]
 )
 
-_ROUNDING: Final = 1e-12  # of a difference of two quotients
+ROUNDING: Final = 1e-12  # of a difference of two quotients
 RANKED_DIGITS: Final = 12  # of phi that are compared: those after them are rounding
 
 Rows = NDArray[np.int64]  # of the table of itemsets, one for each rule
@@ -145,7 +145,7 @@ def association_rules(
     rules = _Rules(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     if minimum_improvement is not None:
         gain = counts[rules.joint] / counts[rules.antecedents] - rules.best_confidence
-        rules = rules.take(gain >= float(improvement) - _ROUNDING)
+        rules = rules.take(gain >= float(improvement) - ROUNDING)
     if is_concise:
         rules = _without_mirrored(rules, counts)
     closeness = phi(

@@ -84,6 +84,7 @@ def compare(shop: str, found: PurchaseLines) -> None:
         print(row_of("ours", f"learned in {learning:.1f} s", ours, None, seconds))
         for name, settings in (
             ("popularity", popularities()),
+            *((("own frequency", own_frequencies()),) if task == "restock" else ()),
             ("item-kNN", nearest_neighbours()),
             ("ALS", factorisations()),
         ):
@@ -132,6 +133,30 @@ def popularities() -> Iterator[tuple[str, Ranker]]:
             return popular_lists(of.history, getattr(of.demand, name), later.customers, task)
 
         yield name.replace("_", " "), rank
+
+
+def own_frequencies() -> Iterator[tuple[str, Ranker]]:
+    """What each customer bought on most days, ever or with days that count half after a time.
+
+    Hard to beat: Li et al. (2023), A Next Basket Recommendation Reality Check.
+    """
+    for name, title in (
+        ("day_counts", "days ever"),
+        ("recent", "days, half of 14"),
+        ("lasting", "days, half of 56"),
+    ):
+
+        def rank(of: Ground, later: Truth, task: str, name: str = name) -> Any:
+            counts = getattr(of.history, name)
+            starts = of.history.starts
+
+            def score(row: int, own: Any) -> Any:
+                customer = later.customers[row]
+                return counts[starts[customer] : starts[customer + 1]].astype(float)
+
+            return best_of_own(of, later, score)
+
+        yield title, rank
 
 
 def nearest_neighbours() -> list[tuple[str, Ranker]]:

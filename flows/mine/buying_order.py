@@ -14,6 +14,7 @@ from flows.settings import MiningSettings
 from mining.buying_order import MAXIMUM_ITEMS, Histories, Steps, mine_buying_order
 from mining.model_report import buying_order_report
 
+ON_SALE_DAYS: Final = 28  # a product that nobody bought in so many days is no longer on sale
 MAXIMUM_PRODUCTS: Final = 100_000  # pairs are counted within lines, of which each is far smaller
 
 # What decides how many pairs are found and hold.
@@ -112,7 +113,11 @@ def _mine(
 def _steps(
     connection: duckdb.DuckDBPyConnection, products: Sequence[str], minimum_rise: float
 ) -> Steps:
-    """The line and price of each product: a line is the narrowest group that the source states."""
+    """The line and price of each product: a line is the narrowest group that the source states.
+
+    What has not been sold of late is in no line: who moves on from a product that is no longer
+    there has not been sold up.
+    """
     chosen = {"number": np.arange(len(products)), "product_id": pa.array(products, pa.string())}
     connection.register("chosen", pa.table(chosen))
     found = connection.execute(
@@ -121,13 +126,19 @@ def _steps(
             select
                 chosen.number,
                 products.source,
-                coalesce(products.product_type, products.category, products.department) as line,
+                case
+                    when product_values.last_sold_date >= as_of.as_of_date - ?::integer
+                        then coalesce(
+                            products.product_type, products.category, products.department
+                        )
+                end as line,
                 product_values.net_revenue_per_unit::double as price
             from chosen
             left join core.dim_products as products
                 on chosen.product_id = products.product_id
             left join intermediate.int_product_values as product_values
                 on chosen.product_id = product_values.product_id
+            cross join intermediate.int_as_of_date as as_of
         )
 
         select
@@ -136,7 +147,8 @@ def _steps(
             coalesce(price, 'nan'::double) as price
         from lines
         order by number
-        """
+        """,
+        [ON_SALE_DAYS],
     ).to_arrow_table()
     connection.unregister("chosen")
     return Steps(found["line"].to_numpy(), found["price"].to_numpy(), minimum_rise)

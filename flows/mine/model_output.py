@@ -100,11 +100,14 @@ def take_or_withhold(
         connection.unregister("new_rows")
     else:
         keep_earlier(connection, output.table, output.may_stay)
+    report = dict(output.report)
+    if "published" in report:  # what readers see: those that stayed, where the new ones did not
+        report["published"] = published(connection, output.table)
     write_report(
         connection,
         output.model,
         run_id,
-        output.report,
+        report,
         is_withheld=last_good is not None,
         settings=compared,
     )

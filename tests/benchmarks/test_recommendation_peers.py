@@ -10,6 +10,7 @@ from benchmarks.mining.recommendations import (
     factorisations,
     judged,
     nearest_neighbours,
+    own_frequencies,
     popularities,
 )
 from mining.recommendations.past_lists import truth
@@ -62,3 +63,14 @@ def test_a_peer_ranks_what_the_task_asks_for(ground, peer, task):
     if task == "new" and not peer.startswith("popularity"):
         # of 60 products 15 are of the customer's group
         assert judged(lists, later).ndcg.mean() > 0.3
+
+
+def test_own_frequency_ranks_by_days(ground):
+    later = truth(ground.history, ground.demand, "restock")
+    (ever, *_) = (rank for name, rank in own_frequencies() if name == "days ever")
+    made = ground.history
+    for customer, ranked in zip(later.customers, ever(ground, later, "restock"), strict=True):
+        own = slice(made.starts[customer], made.starts[customer + 1])
+        days = dict(zip(made.products[own].tolist(), made.day_counts[own].tolist(), strict=True))
+        shown = [days[product] for product in ranked[ranked >= 0].tolist()]
+        assert shown == sorted(days.values(), reverse=True)[: len(shown)]

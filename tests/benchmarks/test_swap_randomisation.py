@@ -1,5 +1,6 @@
 from collections import Counter
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,6 +37,20 @@ def test_what_was_related_is_related_no_more():
     assert all(abs(beside[item] - 500 / 3) < 5 * 10.5 for item in ("icing", "tea", "cup"))
     assert pairs(swapped) == pairs(swap_randomised(table(contents), 1))
     assert pairs(swapped) != pairs(swap_randomised(table(contents), 2))
+
+
+def test_between_times_nothing_is_exchanged():
+    contents = {str(n): {f"a{n % 5}", f"b{n % 7}"} for n in range(600)}
+    lines = table(contents)
+    times = [int(order) // 200 for order in lines["order_id"].to_pylist()]
+    swapped = swap_randomised(lines.append_column("time", pa.array(times)), 1)
+    assert pairs(swapped) != pairs(lines)
+
+    def by_time(basket_items):
+        return Counter((int(order) // 200, item) for order, item in pairs(basket_items))
+
+    assert by_time(swapped) == by_time(lines)
+    assert by_time(swap_randomised(lines, 1)) != by_time(lines)
 
 
 @pytest.mark.slow  # two minutes each; test_basket_sizes.py holds what it rests on

@@ -145,6 +145,7 @@ def test_a_night_gone_wrong_keeps_the_last_good_rules_with_their_date(connection
     )
     assert taken(connection) == (PAIRS, [as_of(4)])
     assert is_withheld(connection, 5) is True
+    assert report(connection, 5) | {"held": 0, "published": PAIRS} == report(connection, 5)
     assert night(connection, 6).warnings == ()
     assert taken(connection) == (PAIRS, [as_of(6)])
 

@@ -10,7 +10,7 @@ import yaml
 
 from flows.load.raw_tables import create_raw_tables
 from flows.mine import buying_order
-from flows.mine.buying_order import mine_order_of_items
+from flows.mine.buying_order import ON_SALE_DAYS, mine_order_of_items
 from flows.mine.histories import read_histories
 from flows.project import project_folder
 from flows.settings import MiningSettings
@@ -79,7 +79,8 @@ def connection():
             select
                 product_id,
                 if(product_id in ('dear tea', 'tea'), if(product_id = 'tea', 9, 12), 5)
-                    ::decimal(18, 4) as net_revenue_per_unit
+                    ::decimal(18, 4) as net_revenue_per_unit,
+                date '{AS_OF}' - 1 as last_sold_date
             from core.dim_products;
             """
         )
@@ -148,6 +149,20 @@ def test_owners_are_all_who_had_it_and_moves_are_of_those_who_bought_again(conne
     assert 0 < followers < PEOPLE // 12
     assert share == followers / owners
     assert again == switched == again_at_all > 0
+
+
+def test_who_moves_on_from_what_is_no_longer_sold_is_not_sold_up(connection):
+    connection.execute("delete from intermediate.int_product_purchases where product_id = 'salt'")
+    for days, expected in ((ON_SALE_DAYS, [("cup", "tea")]), (ON_SALE_DAYS + 1, [])):
+        connection.execute(
+            f"""
+            update intermediate.int_product_values
+            set last_sold_date = date '{AS_OF}' - if(product_id = 'dear tea', 90, {days})
+            where product_id in ('cup', 'dear tea')
+            """
+        )
+        mine(connection, ["product"])
+        assert pairs(connection, "up_sell") == expected
 
 
 def test_items_are_those_most_bought_before_the_later_time(connection):
