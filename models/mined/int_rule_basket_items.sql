@@ -1,16 +1,8 @@
 with
 
-rules as (
-
-    select * from {{ source('mining', 'rules') }}
-    where is_published
-
-),
-
 rule_items as (
 
-    select distinct unnest(antecedents || consequents) as item
-    from rules
+    select * from {{ ref('int_rule_items') }}
 
 ),
 

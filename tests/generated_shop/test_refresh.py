@@ -195,7 +195,7 @@ def test_what_campaigns_add_is_measured_by_those_held_out(warehouse):
         """
     ).fetchone()
     assert len(shares) > 5
-    assert basis == "measured"
+    assert basis == "measured_any_purchase"
     assert rate == pytest.approx(max(0, difference), abs=1e-12)
     assert (low + high) / 2 == pytest.approx(difference, abs=1e-12)
     # one more who buys and one more who does not, so that 0 of 3 is not certain

@@ -6,9 +6,9 @@ as_of_date as (
 
 ),
 
-rules as (
+rule_items as (
 
-    select * from {{ ref('cross_sell_rules') }}
+    select * from {{ ref('int_rule_items') }}
 
 ),
 
@@ -24,23 +24,6 @@ basket_items as (
     from {{ ref('int_rule_basket_items') }} as basket_items
     inner join as_of_date
         on basket_items.order_date >= (as_of_date.as_of_date - interval 1 year)::date
-
-),
-
-rule_items as (
-
-    {% for side in ['antecedents', 'consequents'] -%}
-        select
-            rank,
-            unnest({{ side }}) as key,
-            unnest({{ side[:-1] }}_levels) as level,
-            unnest({{ side[:-1] }}_names) as name
-        from rules
-        {% if not loop.last %}
-            union all
-
-        {% endif %}
-    {%- endfor %}
 
 ),
 

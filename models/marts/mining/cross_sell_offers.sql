@@ -29,17 +29,7 @@ basket_items as (
 
 rule_items as (
 
-    {% for side in ['antecedents', 'consequents'] -%}
-        select
-            rank,
-            '{{ side }}' as side,
-            unnest({{ side[:-1] }}_levels) || ':' || unnest({{ side }}) as item
-        from rules
-        {% if not loop.last %}
-            union all
-
-        {% endif %}
-    {%- endfor %}
+    select * from {{ ref('int_rule_items') }}
 
 ),
 

@@ -2,82 +2,35 @@ with
 
 rules as (
 
-    select * from {{ source('mining', 'rules') }}
+    select
+        * exclude (rank),
+        (row_number() over (order by rank))::integer as rank
+
+    from {{ source('mining', 'rules') }}
     where is_published
 
 ),
 
-products as (
+rule_items as (
 
-    select * from {{ ref('dim_products') }}
-
-),
-
-sides as (
-
-    select
-        rank,
-        'antecedents' as side,
-        antecedents as side_items
-
-    from rules
-
-    union all
-
-    select
-        rank,
-        'consequents' as side,
-        consequents as side_items
-
-    from rules
+    select * from {{ ref('int_rule_items') }}
 
 ),
 
-items as (
-
-    select
-        rank,
-        side,
-        unnest(side_items) as item,
-        generate_subscripts(side_items, 1) as position
-
-    from sides
-
-),
-
--- an item is <level>:<key>
-keys as (
-
-    select
-        rank,
-        side,
-        position,
-        split_part(item, ':', 1) as level,
-        substr(item, strpos(item, ':') + 1) as key
-
-    from items
-
-),
-
--- keys are product ids only at the level of products; at every other level they are names already
 named_sides as (
 
     select
-        keys.rank,
+        rank,
     {% for side in ['antecedents', 'consequents'] -%}
-        list(keys.key order by keys.position)
-        filter (where keys.side = '{{ side }}') as {{ side }},
-        list(keys.level order by keys.position)
-        filter (where keys.side = '{{ side }}') as {{ side[:-1] }}_levels,
-        list(coalesce(products.name, keys.key) order by keys.position)
-        filter (where keys.side = '{{ side }}') as {{ side[:-1] }}_names{{ ',' if not loop.last }}
+        list(key order by position)
+        filter (where side = '{{ side }}') as {{ side }},
+        list(level order by position)
+        filter (where side = '{{ side }}') as {{ side[:-1] }}_levels,
+        list(name order by position)
+        filter (where side = '{{ side }}') as {{ side[:-1] }}_names{{ ',' if not loop.last }}
     {% endfor %}
-    from keys
-    left join products
-        on
-            keys.level = 'product'
-            and keys.key = products.product_id
-    group by keys.rank
+    from rule_items
+    group by rank
 
 ),
 
@@ -85,7 +38,7 @@ final as (
 
     select
         ---------- ids
-        (row_number() over (order by rules.rank))::integer as rank,
+        rules.rank,
         named_sides.antecedents,
         named_sides.antecedent_levels,
         named_sides.antecedent_names,

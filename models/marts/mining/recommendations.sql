@@ -50,17 +50,21 @@ product_items as (
 
 ),
 
--- an item is <level>:<key>
+rule_items as (
+
+    select * from {{ ref('int_rule_items') }}
+
+),
+
 antecedents as (
 
     select
         rank as rule_rank,
-        len(antecedents) as item_count,
-        unnest(list_transform(
-            list_zip(antecedent_levels, antecedents), lambda pair: pair[1] || ':' || pair[2]
-        )) as item
+        item,
+        count(*) over (partition by rank) as item_count
 
-    from rules
+    from rule_items
+    where side = 'antecedents'
 
 ),
 
@@ -68,11 +72,10 @@ consequents as (
 
     select
         rank as rule_rank,
-        unnest(list_transform(
-            list_zip(consequent_levels, consequents), lambda pair: pair[1] || ':' || pair[2]
-        )) as item
+        item
 
-    from rules
+    from rule_items
+    where side = 'consequents'
 
 ),
 
