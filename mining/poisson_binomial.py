@@ -63,7 +63,7 @@ def _summed(trials: NDArray[np.int64], chances: NDArray[np.float64], at_least: i
                     likely[successes] * (1 - chance) + likely[successes - 1] * chance
                 )
             likely[0] *= 1 - chance
-    return min(likely[at_least:].sum(), 1.0)
+    return float(min(likely[at_least:].sum(), 1.0))
 
 
 @njit(cache=True)
@@ -114,7 +114,7 @@ def _near_the_mean(trials: NDArray[np.int64], chances: NDArray[np.float64], want
         third += trials[kind] * chance * (1 - chance) * (1 - 2 * chance)
     x = (wanted - mean) / sqrt(variance)
     density = exp(-x * x / 2) / sqrt(2 * pi)
-    return erfc(x / sqrt(2)) / 2 + third / variance**1.5 * (x * x - 1) * density / 6
+    return float(erfc(x / sqrt(2)) / 2 + third / variance**1.5 * (x * x - 1) * density / 6)
 
 
 @njit(cache=True)

@@ -160,6 +160,7 @@ def run(miner: str, file: Path, minimum_count: int) -> Mined:
     mine = MINERS[miner]
     mine(pa.table({"order_id": [1, 1, 2], "item": ["a", "b", "a"]}), 1)  # imports, compiled code
     lines = pq.read_table(file)
+    pa.default_memory_pool().release_unused()  # what reading took and no line needs any more
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far, of reading, counts no more
     start, before = peak_mebibytes(), _processor_seconds()
     counts = mine(lines, minimum_count)

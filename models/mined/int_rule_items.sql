@@ -1,5 +1,5 @@
--- An item is <level>:<key>. Keys are product ids only at the level of products; at every other level
--- they are names already.
+-- An item is <level>:<key>. Keys are product ids only at the level of products; at every other
+-- level they are names already.
 with
 
 rules as (

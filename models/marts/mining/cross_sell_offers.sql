@@ -1,4 +1,4 @@
-{#- people whom what is known of all offers weighs as much as: of two people none or all often buy -#}
+{#- people who count as much as is known of all offers: of two people none or all often buy -#}
 {%- set people_of_all_offers = 20 -%}
 with
 
