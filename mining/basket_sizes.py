@@ -26,6 +26,9 @@ from mining.poisson_binomial import upper_tail
 _ROUNDS: Final = 500
 _STEPS: Final = 100
 _CLOSE: Final = 1e-9  # of every count and size, relative
+_GREATEST: Final = (
+    1e100  # x or y: where an item is sure to be in a basket, their product has no bound
+)
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -196,10 +199,10 @@ def _fitted(
     for _ in range(_ROUNDS):
         odds = np.outer(x, y)
         of_items = (odds / (1 + odds)) @ baskets_of_size
-        x = x * counts / np.maximum(of_items, 1e-300)
+        x = np.minimum(x * counts / np.maximum(of_items, 1e-300), _GREATEST)
         odds = np.outer(x, y)
         of_baskets = items_of_count @ (odds / (1 + odds))
-        y = y * sizes / np.maximum(of_baskets, 1e-300)
+        y = np.minimum(y * sizes / np.maximum(of_baskets, 1e-300), _GREATEST)
         if np.allclose(of_items[is_item], counts[is_item], rtol=_CLOSE) and np.allclose(
             of_baskets, sizes, rtol=_CLOSE
         ):

@@ -131,3 +131,13 @@ def test_unrelated_items_of_large_baskets_are_not_related():
     sizes = against(laid_out, rules)
     assert (sizes.p_values < 0.05).mean() < 0.15
     assert (sizes.expected_confidence > 0.3).all()  # where each lies in 7 % of all baskets
+
+
+def test_an_item_that_must_be_in_the_only_basket_is_sure_to_be_there():
+    """Nobody else bought anything: the odds have no bound, and overflow is no answer."""
+    contents = {"1": {"known", "tea"}}
+    laid_out = baskets(table(contents), 5)
+    left, right = (pa.chunked_array([pa.array([[one]])]) for one in ("known", "tea"))
+    found = against_basket_sizes(laid_out, left, right, np.array([1]), without_place={"known"})
+    assert found.expected_confidence[0] == pytest.approx(1, abs=0.01)
+    assert found.p_values[0] == pytest.approx(1, abs=0.01)
