@@ -26,9 +26,7 @@ from mining.poisson_binomial import upper_tail
 _ROUNDS: Final = 500
 _STEPS: Final = 100
 _CLOSE: Final = 1e-9  # of every count and size, relative
-_GREATEST: Final = (
-    1e100  # x or y: where an item is sure to be in a basket, their product has no bound
-)
+_GREATEST: Final = 1e100  # x or y: of an item that is sure to be in a basket they have no bound
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -141,3 +141,22 @@ def test_an_item_that_must_be_in_the_only_basket_is_sure_to_be_there():
     found = against_basket_sizes(laid_out, left, right, np.array([1]), without_place={"known"})
     assert found.expected_confidence[0] == pytest.approx(1, abs=0.01)
     assert found.p_values[0] == pytest.approx(1, abs=0.01)
+
+
+def test_a_category_that_comes_with_its_product_takes_a_place_too():
+    """Of baskets with a product of one category and nothing else no other product is expected."""
+    contents = {
+        str(n): {f"product:{n % 4}", f"category:{n % 4 // 2}"} | ({"product:x"} if n % 3 else set())
+        for n in range(60)
+    }
+    contents |= {f"alone {n}": {"product:0", "category:0"} for n in range(60)}
+    laid_out = baskets(table(contents), 120)
+    left, right = (pa.chunked_array([pa.array([[one]])]) for one in ("product:0", "product:x"))
+    hierarchy = pa.table({"item": ["category:0"], "other": ["product:0"]})
+    free, taken = (
+        against_basket_sizes(laid_out, left, right, np.array([10]), never_together=pairs)
+        for pairs in (None, hierarchy)
+    )
+    # 65 of 75 baskets with product 0 hold nothing but it and its category
+    assert taken.expected_confidence[0] < free.expected_confidence[0] / 2
+    assert taken.p_values[0] < free.p_values[0]
